@@ -1,0 +1,334 @@
+"""From a config to the objects it names; the last place that sees the ConfigDict.
+
+Every function raises ConfigError, naming the field, for a value that cannot be used.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+from ml_collections import ConfigDict
+
+from gan_jax.classifier import ClassifierSettings
+from gan_jax.data import Dataset, DatasetSpec, load_dataset
+from gan_jax.gan import PRIORS, Gan, PhaseModes
+from gan_jax.losses import ADVERSARIAL_LOSSES, LABEL_SMOOTHING_KINDS
+from gan_jax.networks import DISCRIMINATORS, GENERATORS
+from gan_jax.networks.mlp import ACTIVATIONS, KERNEL_INITIALIZERS, OUTPUT_ACTIVATIONS
+from gan_jax.sampling import Sampler, make_sampler
+from gan_jax.steps import (
+    LoopState,
+    init_loop_state,
+    init_state,
+    make_run_steps,
+    make_train_step,
+)
+from gan_jax.types import Batch
+
+SCORES = ("inception_score", "gan_test", "gan_train")
+LABELLED_SCORES = ("gan_test", "gan_train")
+SCHEDULES = {
+    "constant": lambda learning_rate, num_steps: learning_rate,
+    "cosine": optax.cosine_decay_schedule,
+    "linear": lambda learning_rate, num_steps: optax.linear_schedule(
+        learning_rate, 0.0, num_steps
+    ),
+}
+VALUE_RANGES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
+
+
+class ConfigError(ValueError):
+    """A config that cannot be used: the message names the field and says why."""
+
+
+def check_config(config: ConfigDict) -> None:
+    """Checks what needs no data set: names, ranges and combinations."""
+    choices = {
+        "parallel": ("jit",),
+        "latent.prior": PRIORS,
+        "generator.name": GENERATORS,
+        "generator.activation": ACTIVATIONS,
+        "generator.kernel_init": KERNEL_INITIALIZERS,
+        "generator.output": OUTPUT_ACTIVATIONS,
+        "discriminator.name": DISCRIMINATORS,
+        "discriminator.activation": ACTIVATIONS,
+        "discriminator.kernel_init": KERNEL_INITIALIZERS,
+        "loss.name": ADVERSARIAL_LOSSES,
+        "loss.label_smoothing": LABEL_SMOOTHING_KINDS,
+        "generator_optimizer.schedule": SCHEDULES,
+        "discriminator_optimizer.schedule": SCHEDULES,
+        "checkpoints.best_metric": ("inception_score", "gan_test", ""),
+    }
+    choices |= {f"modes.{phase}": ("train", "eval") for phase in config.modes}
+    for field, known in choices.items():
+        _check_choice(field, _get(config, field), known)
+    for score in config.eval.scores:
+        _check_choice("eval.scores", score, SCORES)
+    minimums = {
+        "num_steps": 0,
+        "batch_size": 1,
+        "d_steps": 1,
+        "g_steps": 1,
+        "latent.size": 1,
+        "log_every": 1,
+        "sample_every": 1,
+        "checkpoint_every": 1,
+        "steps_per_dispatch": 1,
+        "checkpoints.keep_latest": 1,
+        "checkpoints.best_num_samples": 1,
+        "sampling.batch_size": 0,
+        "eval.num_samples": 1,
+        "eval.num_splits": 1,
+        "eval.num_runs": 2,
+        "eval.gan_train_samples": 0,
+        "loss.r1_gamma": 0,
+    }
+    for field, minimum in minimums.items():
+        if _get(config, field) < minimum:
+            raise ConfigError(
+                f"config.{field} is {_get(config, field)}; it must be >= {minimum}"
+            )
+    for field in ("generator.dropout_rate", "discriminator.dropout_rate", "ema_decay"):
+        if not 0 <= _get(config, field) < 1:
+            raise ConfigError(
+                f"config.{field} is {_get(config, field)}; it must be in [0, 1)"
+            )
+    if not 0 <= config.loss.label_smoothing_amount <= 1:
+        raise ConfigError(
+            "config.loss.label_smoothing_amount is "
+            f"{config.loss.label_smoothing_amount}; it must be in [0, 1]"
+        )
+    if config.num_steps == 0 and config.num_epochs < 1:
+        raise ConfigError("config.num_steps and config.num_epochs are both 0")
+    if config.eval.num_splits > config.eval.num_samples:
+        raise ConfigError(
+            f"config.eval.num_splits is {config.eval.num_splits}, more than "
+            f"config.eval.num_samples, {config.eval.num_samples}"
+        )
+    _check_combinations(config)
+
+
+def _check_combinations(config: ConfigDict) -> None:
+    if not config.conditional:
+        labelled = [name for name in config.eval.scores if name in LABELLED_SCORES]
+        if labelled:
+            raise ConfigError(
+                f"config.eval.scores asks for {', '.join(labelled)}, which need the "
+                "labels of generated images, but config.conditional is False"
+            )
+        if config.checkpoints.best_metric in LABELLED_SCORES:
+            raise ConfigError(
+                f"config.checkpoints.best_metric is {config.checkpoints.best_metric}, "
+                "which needs the labels of generated images, but config.conditional "
+                "is False"
+            )
+    if config.conditional:
+        for player in ("generator", "discriminator"):
+            width = config[player].label_width
+            first = config[player].hidden_sizes[0]
+            if not 0 < width < first:
+                raise ConfigError(
+                    f"config.{player}.label_width is {width}; it must be between 0 "
+                    f"and the first hidden layer's size, {first}"
+                )
+    if (
+        config.loss.label_smoothing != "none"
+        and not ADVERSARIAL_LOSSES[config.loss.name].uses_targets
+    ):
+        raise ConfigError(
+            f"config.loss.label_smoothing is {config.loss.label_smoothing!r}, but the "
+            f"{config.loss.name} loss has no target to smooth: set it to 'none'"
+        )
+    if (
+        config.sampling.dropout_rate >= 0
+        and config.modes.generator_in_sampling == "eval"
+    ):
+        raise ConfigError(
+            "config.sampling.dropout_rate is set, but "
+            "config.modes.generator_in_sampling is 'eval', which has no dropout"
+        )
+
+
+def build_dataset(config: ConfigDict) -> Dataset:
+    """The data set; raises DataError too, for what is wrong with its files."""
+    dataset = load_dataset(
+        name=config.data.name, source=config.data.source, directory=config.data.dir
+    )
+    if config.batch_size > len(dataset.train_labels):
+        raise ConfigError(
+            f"config.batch_size is {config.batch_size}, more than the "
+            f"{len(dataset.train_labels)} training images of {config.data.name}"
+        )
+    return dataset
+
+
+def number_of_steps(config: ConfigDict, num_examples: int) -> int:
+    """Train steps of the whole run."""
+    return config.num_steps or config.num_epochs * (num_examples // config.batch_size)
+
+
+def build_gan(config: ConfigDict, spec: DatasetSpec) -> Gan:
+    """The GAN for images and classes as in `spec`."""
+    generator_arguments = dict(config.generator)
+    generator = _build_network(
+        "generator",
+        GENERATORS,
+        generator_arguments
+        | {"image_shape": spec.image_shape, "num_classes": spec.num_classes},
+    )
+    sampling_generator = generator
+    if config.sampling.dropout_rate >= 0:
+        sampling_generator = generator.clone(dropout_rate=config.sampling.dropout_rate)
+    return Gan(
+        generator=generator,
+        discriminator=_build_network(
+            "discriminator",
+            DISCRIMINATORS,
+            dict(config.discriminator) | {"num_classes": spec.num_classes},
+        ),
+        sampling_generator=sampling_generator,
+        loss=ADVERSARIAL_LOSSES[config.loss.name],
+        latent_size=config.latent.size,
+        prior=config.latent.prior,
+        num_classes=spec.num_classes,
+        conditional=config.conditional,
+        image_shape=spec.image_shape,
+        value_range=VALUE_RANGES[config.generator.output],
+        label_smoothing_kind=config.loss.label_smoothing,
+        label_smoothing_amount=config.loss.label_smoothing_amount,
+        r1_gamma=config.loss.r1_gamma,
+        modes=PhaseModes(
+            **{phase: mode == "train" for phase, mode in config.modes.items()}
+        ),
+    )
+
+
+def build_optimizer(
+    config: ConfigDict, player: str, num_steps: int
+) -> optax.GradientTransformation:
+    """The optimiser of `player`, 'generator' or 'discriminator'.
+
+    `num_steps` is the number of this player's updates in the whole run, over which a
+    schedule decays.
+    """
+    field = f"{player}_optimizer"
+    settings = config[field]
+    factory = getattr(optax, settings.name, None)
+    parameters = inspect.signature(factory).parameters if callable(factory) else {}
+    if "learning_rate" not in parameters:
+        raise ConfigError(
+            f"config.{field}.name is {settings.name!r}, which is no optimiser of optax"
+        )
+    arguments = {
+        name: value for name, value in settings.arguments.items() if value is not None
+    }
+    unknown = [name for name in arguments if name not in parameters]
+    if unknown:
+        raise ConfigError(
+            f"config.{field}.arguments has {', '.join(unknown)}, which optax."
+            f"{settings.name} does not take (it takes {', '.join(parameters)}); None "
+            "leaves an argument out"
+        )
+    schedule = SCHEDULES[settings.schedule](settings.learning_rate, num_steps)
+    return factory(schedule, **arguments)
+
+
+def random_keys(seed: int) -> dict[str, jax.Array]:
+    """The named roots of everything random in a run."""
+    names = ("init", "data", "train", "evaluation")
+    return dict(zip(names, jax.random.split(jax.random.key(seed), 4), strict=True))
+
+
+def build_training(
+    config: ConfigDict, gan: Gan, num_steps: int
+) -> tuple[Callable, LoopState]:
+    """The jitted function that runs many train steps, and the state before the first.
+
+    See `steps.make_run_steps` for the function; its first two arguments are donated.
+    """
+    keys = random_keys(config.seed)
+    optimizers = {
+        "generator_optimizer": build_optimizer(
+            config, "generator", num_steps * config.g_steps
+        ),
+        "discriminator_optimizer": build_optimizer(
+            config, "discriminator", num_steps * config.d_steps
+        ),
+    }
+    train_step = make_train_step(
+        gan,
+        batch_size=config.batch_size,
+        d_steps=config.d_steps,
+        g_steps=config.g_steps,
+        ema_decay=config.ema_decay,
+        **optimizers,
+    )
+    batch = Batch(
+        jax.ShapeDtypeStruct((config.batch_size, *gan.image_shape), jnp.uint8),
+        jax.ShapeDtypeStruct((config.batch_size,), jnp.int32),
+    )
+
+    @jax.jit
+    def initial_state():
+        gan_state = init_state(
+            gan,
+            init_key=keys["init"],
+            train_key=keys["train"],
+            ema_decay=config.ema_decay,
+            **optimizers,
+        )
+        return init_loop_state(train_step, gan_state, batch)
+
+    run_steps = make_run_steps(
+        train_step,
+        data_key=keys["data"],
+        batch_size=config.batch_size,
+        d_steps=config.d_steps,
+    )
+    return jax.jit(run_steps, donate_argnums=(0, 1)), initial_state()
+
+
+def build_sampler(config: ConfigDict, gan: Gan) -> Sampler:
+    """The function that generates images; see `sampling.make_sampler`."""
+    return make_sampler(gan, batch_size=config.sampling.batch_size or config.batch_size)
+
+
+def classifier_settings(config: ConfigDict) -> ClassifierSettings:
+    """How the judge is trained."""
+    return ClassifierSettings(name=config.classifier.name, seed=config.classifier.seed)
+
+
+def _build_network(
+    field: str, networks: Mapping[str, type[nn.Module]], arguments: dict[str, Any]
+) -> nn.Module:
+    network = networks[arguments.pop("name")]
+    known = [name for name in network.__dataclass_fields__ if name != "name"]
+    unknown = [name for name in arguments if name not in known]
+    if unknown:
+        raise ConfigError(
+            f"config.{field} has {', '.join(unknown)}, which {network.__name__} does "
+            f"not take; known: {', '.join(known)}"
+        )
+    # A config read from JSON has lists; Flax modules must be hashable.
+    return network(
+        **{
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in arguments.items()
+        }
+    )
+
+
+def _check_choice(field: str, value: Any, known: Iterable[str]) -> None:
+    if value not in known:
+        names = ", ".join(repr(name) for name in known)
+        raise ConfigError(f"config.{field} is {value!r}; known: {names}")
+
+
+def _get(config: ConfigDict, field: str) -> Any:
+    for part in field.split("."):
+        config = config[part]
+    return config

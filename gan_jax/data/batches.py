@@ -1,0 +1,73 @@
+"""Batches from data that lie on the device as uint8, shuffled by (seed, epoch)."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax.types import Batch
+
+
+class EpochOrder(NamedTuple):
+    """The order of one epoch's examples, kept so that it is drawn once an epoch."""
+
+    epoch: jax.Array  # [] int32; -1: none drawn yet
+    indices: jax.Array  # [N] int32
+
+    @classmethod
+    def empty(cls, num_examples: int) -> "EpochOrder":
+        return cls(jnp.int32(-1), jnp.zeros(num_examples, jnp.int32))
+
+
+def order_of_epoch(order: EpochOrder, key: jax.Array, epoch: jax.Array) -> EpochOrder:
+    """`order` if it is the epoch's, else the one that (key, epoch) determines."""
+
+    def draw() -> EpochOrder:
+        indices = jnp.arange(order.indices.size, dtype=jnp.int32)
+        epoch_key = jax.random.fold_in(key, epoch)
+        return EpochOrder(epoch, jax.random.permutation(epoch_key, indices))
+
+    return jax.lax.cond(epoch == order.epoch, lambda: order, draw)
+
+
+def take_batch(
+    data: Batch,
+    order: EpochOrder,
+    *,
+    key: jax.Array,
+    batch_number: jax.Array,
+    batch_size: int,
+) -> tuple[Batch, EpochOrder]:
+    """Gathers batch `batch_number`, counted from the start of training.
+
+    An epoch has floor(N / batch_size) batches; the examples left over differ from
+    epoch to epoch.
+
+    Args:
+      data: all examples, images [N, H, W, C] uint8 and labels [N].
+      order: that of the batch before, or `EpochOrder.empty(N)`.
+      key: determines the order of every epoch.
+      batch_number: [] int32.
+      batch_size: at most N.
+
+    Returns:
+      The batch, still uint8, and the order to pass with the next one.
+    """
+    batches_per_epoch = data.labels.size // batch_size
+    order = order_of_epoch(order, key, batch_number // batches_per_epoch)
+    start = (batch_number % batches_per_epoch) * batch_size
+    indices = jax.lax.dynamic_slice(order.indices, (start,), (batch_size,))
+    return Batch(data.images[indices], data.labels[indices]), order
+
+
+def scale_images(images: jax.Array, value_range: tuple[float, float]) -> jax.Array:
+    """uint8 images to float32 in `value_range`, 0 to its low end, 255 to its high."""
+    low, high = value_range
+    return images.astype(jnp.float32) * ((high - low) / 255) + low
+
+
+def to_uint8(images: jax.Array, value_range: tuple[float, float]) -> jax.Array:
+    """The inverse of `scale_images`, rounded and clipped."""
+    low, high = value_range
+    bytes_ = jnp.round((images - low) * (255 / (high - low)))
+    return jnp.clip(bytes_, 0, 255).astype(jnp.uint8)

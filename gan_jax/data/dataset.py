@@ -1,0 +1,177 @@
+"""What a labelled image set is, and the checks that every source's arrays pass."""
+
+import dataclasses
+import hashlib
+from typing import NamedTuple
+
+import numpy as np
+
+
+class DataError(ValueError):
+    """A data set is unknown, missing, damaged or of the wrong kind."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetSpec:
+    """What is known of a data set without reading it.
+
+    `image_shape` is (height, width, channels); `value_range` the lowest and highest
+    byte a pixel may have.
+    """
+
+    name: str
+    image_shape: tuple[int, int, int]
+    num_classes: int
+    class_names: tuple[str, ...]
+    value_range: tuple[int, int] = (0, 255)
+
+
+class Split(NamedTuple):
+    """One checked part, training or test, of a data set."""
+
+    images: np.ndarray  # uint8 [N, H, W, C]
+    labels: np.ndarray  # int32 [N]
+
+
+# eq=False: comparing arrays with == has no single truth value.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Dataset:
+    """A data set in host memory."""
+
+    spec: DatasetSpec
+    train_images: np.ndarray  # uint8 [N, H, W, C]
+    train_labels: np.ndarray  # int32 [N]
+    test_images: np.ndarray  # uint8 [M, H, W, C]
+    test_labels: np.ndarray  # int32 [M]
+
+    def fingerprint(self) -> str:
+        """Names the contents: 16 hexadecimal digits of SHA-256 over spec and arrays."""
+        digest = hashlib.sha256(repr(self.spec).encode())
+        for array in (
+            self.train_images,
+            self.train_labels,
+            self.test_images,
+            self.test_labels,
+        ):
+            # Shapes separate the arrays; '<' makes the bytes the same on any machine.
+            digest.update(repr(array.shape).encode())
+            little_endian = array.astype(array.dtype.newbyteorder("<"), copy=False)
+            digest.update(np.ascontiguousarray(little_endian))
+        return digest.hexdigest()[:16]
+
+
+_DIGITS = tuple(str(digit) for digit in range(10))
+
+SPECS = {
+    spec.name: spec
+    for spec in (
+        DatasetSpec("mnist", (28, 28, 1), 10, _DIGITS),
+        DatasetSpec(
+            "fashion_mnist",
+            (28, 28, 1),
+            10,
+            (
+                "T-shirt/top",
+                "trouser",
+                "pullover",
+                "dress",
+                "coat",
+                "sandal",
+                "shirt",
+                "sneaker",
+                "bag",
+                "ankle boot",
+            ),
+        ),
+        DatasetSpec(
+            "cifar10",
+            (32, 32, 3),
+            10,
+            (
+                "airplane",
+                "automobile",
+                "bird",
+                "cat",
+                "deer",
+                "dog",
+                "frog",
+                "horse",
+                "ship",
+                "truck",
+            ),
+        ),
+        DatasetSpec("svhn", (32, 32, 3), 10, _DIGITS),
+    )
+}
+
+
+def join_splits(*, spec: DatasetSpec, train: Split, test: Split) -> Dataset:
+    """Makes the data set of its two checked splits."""
+    return Dataset(
+        spec=spec,
+        train_images=train.images,
+        train_labels=train.labels,
+        test_images=test.images,
+        test_labels=test.labels,
+    )
+
+
+def check_split(
+    *,
+    spec: DatasetSpec,
+    images: np.ndarray,
+    labels: np.ndarray,
+    images_from: str,
+    labels_from: str,
+) -> Split:
+    """Checks arrays as read and brings them into their one layout.
+
+    `images` is uint8 [N, H, W, C], or [N, H, W] where C is 1; `labels` any integers
+    [N] or [N, 1] in [0, num_classes); N is any positive number. `images_from` and
+    `labels_from` name the arrays' places of origin in errors.
+
+    Raises:
+      DataError: a dtype, a shape, a label or the two counts are not as expected.
+    """
+    images = _check_images(spec=spec, images=images, origin=images_from)
+    labels = _check_labels(spec=spec, labels=labels, origin=labels_from)
+    if len(images) != len(labels):
+        raise DataError(
+            f"{labels_from}: expected one label for each of the {len(images)} images "
+            f"of {images_from}, found {len(labels)} labels"
+        )
+    return Split(images, labels)
+
+
+def _check_images(*, spec: DatasetSpec, images: np.ndarray, origin: str) -> np.ndarray:
+    if images.dtype != np.uint8:
+        raise DataError(f"{origin}: expected uint8 images, found {images.dtype}")
+    found = images.shape
+    if images.ndim == 3 and spec.image_shape[-1] == 1:
+        images = images[..., None]
+    if images.shape[1:] != spec.image_shape or len(images) == 0:
+        height, width, channels = spec.image_shape
+        raise DataError(
+            f"{origin}: expected {spec.name} images of shape "
+            f"[N, {height}, {width}, {channels}] with N at least 1, found {list(found)}"
+        )
+    return np.ascontiguousarray(images)
+
+
+def _check_labels(*, spec: DatasetSpec, labels: np.ndarray, origin: str) -> np.ndarray:
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise DataError(f"{origin}: expected integer labels, found {labels.dtype}")
+    if labels.ndim not in (1, 2) or labels.shape[1:] not in ((), (1,)):
+        raise DataError(
+            f"{origin}: expected labels of shape [N] or [N, 1], "
+            f"found {list(labels.shape)}"
+        )
+    labels = labels.reshape(-1)
+    outside = (labels < 0) | (labels >= spec.num_classes)
+    if outside.any():
+        position = int(np.argmax(outside))
+        raise DataError(
+            f"{origin}: expected labels from 0 to {spec.num_classes - 1}, "
+            f"found {labels[position]} at position {position}"
+        )
+    return labels.astype(np.int32)

@@ -1,0 +1,229 @@
+"""Judging a trained generator: sample, classify, score, write."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import time
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from gan_jax import build, metrics
+from gan_jax.classifier import (
+    Classifier,
+    ClassifierSettings,
+    load_or_train_classifier,
+    train_classifier,
+)
+from gan_jax.data import Dataset
+from gan_jax.generator import Generator, load_generator, open_checkpoints
+from gan_jax.sampling import balanced_labels
+from gan_jax.workdir import check_evaluation_config
+
+EVALUATION_FILE = "evaluation.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Judge:
+    """A classifier of real images, and the scores that its logits give."""
+
+    classifier: Classifier
+    settings: ClassifierSettings
+    dataset: Dataset
+
+    @classmethod
+    def load_or_train(cls, config: ConfigDict, dataset: Dataset) -> "Judge":
+        """The judge of this data set, from the cache if it is there."""
+        settings = build.classifier_settings(config)
+        classifier = load_or_train_classifier(
+            dataset, settings=settings, cache_dir=config.classifier.cache_dir or None
+        )
+        return cls(classifier, settings, dataset)
+
+    def score(
+        self,
+        metric: str,
+        generator: Generator,
+        key: jax.Array,
+        *,
+        num_samples: int,
+        num_splits: int,
+    ) -> float:
+        """One score, 'inception_score' or 'gan_test', of `num_samples` images."""
+        labels = balanced_labels(num_samples, self.dataset.spec.num_classes)
+        logits = self.classifier.logits(generator.sample(key, num_samples))
+        if metric == "gan_test":
+            return metrics.accuracy(logits, labels)
+        return metrics.inception_score(logits, num_splits)[0]
+
+
+def gan_test(judge: Classifier, images: jax.Array, labels: np.ndarray) -> float:
+    """Accuracy, in [0, 1], of a judge of real images on labelled generated ones.
+
+    Source: Shmelkov et al. 2018, section 3; reports A and D.
+    """
+    return metrics.accuracy(judge.logits(images), labels)
+
+
+def gan_train(
+    images: jax.Array,
+    labels: np.ndarray,
+    *,
+    test_images: np.ndarray,
+    test_labels: np.ndarray,
+    num_classes: int,
+    settings: ClassifierSettings,
+) -> float:
+    """Accuracy, in [0, 1], on real test images of a classifier of generated images.
+
+    The classifier is trained on `images` [N, H, W, C] uint8 and `labels` [N] alone.
+
+    Source: Shmelkov et al. 2018, section 3; report D.
+    """
+    classifier = train_classifier(
+        np.asarray(images), labels, num_classes=num_classes, settings=settings
+    )
+    return classifier.accuracy(test_images, test_labels)
+
+
+def evaluate(
+    config: ConfigDict, workdir: pathlib.Path, step: int | None = None
+) -> dict:
+    """Scores a checkpoint and writes evaluation.json.
+
+    Args:
+      step: of the checkpoint; None: the latest, and the best besides.
+
+    Returns:
+      What evaluation.json holds.
+
+    Raises:
+      ConfigError, DataError, CheckpointError: see there.
+    """
+    build.check_config(config)
+    check_evaluation_config(workdir, config)
+    dataset = build.build_dataset(config)
+    generator = load_generator(workdir, step, config=config)
+    with open_checkpoints(config, workdir) as checkpoints:
+        best_step = checkpoints.best_step() if step is None else None
+    judge = Judge.load_or_train(config, dataset)
+    result = {
+        "step": generator.step,
+        "seed": config.seed,
+        "data": {
+            "name": config.data.name,
+            "source": config.data.source,
+            "num_train": len(dataset.train_labels),
+            "num_test": len(dataset.test_labels),
+        },
+        **_real_scores(config, judge),
+        **_generated_scores(config, judge, generator),
+    }
+    if best_step is not None:
+        result["best"] = {
+            "rule": f"largest {config.checkpoints.best_metric} of "
+            f"{config.checkpoints.best_num_samples} images at a checkpoint",
+            "step": best_step,
+        }
+        if best_step != generator.step:
+            best = load_generator(workdir, best_step, config=config)
+            result["best"] |= _generated_scores(config, judge, best)
+    _write_json(workdir / EVALUATION_FILE, result)
+    return result
+
+
+def format_scores(result: dict) -> str:
+    """The scores as lines for people, in per cent where they are fractions."""
+    judge = result["classifier"]
+    lines = [
+        f"judge {judge['name']}: {judge['test_accuracy']:.2%} of the real test images",
+        _score_line(f"step {result['step']:,}", result, result["inception_score_real"]),
+    ]
+    best = result.get("best")
+    if best and "inception_score" in best:
+        title = f"best, step {best['step']:,}"
+        lines.append(_score_line(title, best, result["inception_score_real"]))
+    return "\n".join(lines)
+
+
+def _score_line(title: str, scores: dict, real: dict) -> str:
+    parts = []
+    if "inception_score" in scores:
+        parts.append(
+            f"Inception Score {scores['inception_score']['mean']:.3f} ± "
+            f"{scores['inception_score']['std']:.3f} (real {real['mean']:.3f})"
+        )
+    if "gan_test" in scores:
+        mean, std = scores["gan_test"]["mean"], scores["gan_test"]["std"]
+        parts.append(f"GAN-test {100 * mean:.2f} ± {100 * std:.2f} %")
+    if "gan_train" in scores:
+        parts.append(f"GAN-train {scores['gan_train']:.2%}")
+    return f"{title}: {', '.join(parts)}"
+
+
+def _real_scores(config: ConfigDict, judge: Judge) -> dict:
+    """The ceilings: the judge's scores of the real test images."""
+    dataset = judge.dataset
+    logits = judge.classifier.logits(dataset.test_images)
+    accuracy = metrics.accuracy(logits, dataset.test_labels)
+    num_splits = min(config.eval.num_splits, len(dataset.test_labels))
+    mean, std = metrics.inception_score(logits, num_splits)
+    return {
+        "classifier": {"name": judge.settings.name, "test_accuracy": accuracy},
+        "real_accuracy": accuracy,
+        "inception_score_real": {"mean": mean, "std": std},
+    }
+
+
+def _generated_scores(config: ConfigDict, judge: Judge, generator: Generator) -> dict:
+    """All scores of one generator that the config asks for."""
+    start = time.perf_counter()
+    scores = config.eval.scores
+    num_classes = judge.dataset.spec.num_classes
+    key = build.random_keys(config.seed)["evaluation"]
+    test_key, train_key = jax.random.split(key)
+    num_samples = config.eval.num_samples
+    labels = balanced_labels(num_samples, num_classes)
+    num_runs = config.eval.num_runs if "gan_test" in scores else 1
+    logits = [
+        judge.classifier.logits(
+            generator.sample(jax.random.fold_in(test_key, run), num_samples)
+        )
+        for run in range(num_runs)
+    ]
+    result = {
+        "num_samples": num_samples,
+        "class_frequencies": metrics.class_frequencies(np.concatenate(logits)).tolist(),
+    }
+    if "inception_score" in scores:
+        mean, std = metrics.inception_score(logits[0], config.eval.num_splits)
+        result["inception_score"] = {
+            "mean": mean,
+            "std": std,
+            "num_splits": config.eval.num_splits,
+        }
+    if "gan_test" in scores:
+        accuracies = [metrics.accuracy(run, labels) for run in logits]
+        mean, std = metrics.mean_and_sample_std(accuracies)
+        result["gan_test"] = {"mean": mean, "std": std, "num_runs": num_runs}
+    if "gan_train" in scores:
+        num_train = config.eval.gan_train_samples or len(judge.dataset.train_labels)
+        train_labels = balanced_labels(num_train, num_classes)
+        result["gan_train"] = gan_train(
+            generator.sample(train_key, num_train),
+            train_labels,
+            test_images=judge.dataset.test_images,
+            test_labels=judge.dataset.test_labels,
+            num_classes=num_classes,
+            settings=judge.settings,
+        )
+        result["gan_train_samples"] = num_train
+    return result | {"seconds": round(time.perf_counter() - start, 1)}
+
+
+def _write_json(path: pathlib.Path, values: dict) -> None:
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(values, indent=2) + "\n")
+    os.replace(temporary, path)

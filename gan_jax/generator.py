@@ -1,0 +1,149 @@
+"""Trained generators: found in a run's folder, ready to sample from."""
+
+import dataclasses
+import pathlib
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from gan_jax import build
+from gan_jax.checkpoint import Checkpointer, CheckpointError
+from gan_jax.data import SPECS, DatasetSpec
+from gan_jax.report.files import atomic_write
+from gan_jax.report.grids import image_grid, save_png
+from gan_jax.sampling import Sampler, balanced_labels
+from gan_jax.types import GanState, PyTree
+from gan_jax.workdir import check_evaluation_config, load_config
+
+GRID_COLUMNS = 10  # samples of a class, or in a row
+
+
+@dataclasses.dataclass(frozen=True)
+class Generator:
+    """A generator with its variables.
+
+    Attributes:
+      spec: of the data set that it was trained on: image shape and classes.
+      conditional: whether it can be asked for a class.
+      step: train steps that made it.
+    """
+
+    spec: DatasetSpec
+    conditional: bool
+    step: int
+    sampler: Sampler
+    variables: dict[str, PyTree]
+
+    def sample(self, key: jax.Array, labels_or_n: np.ndarray | int) -> jax.Array:
+        """Generates images, uint8 [N, H, W, C] in [0, 255].
+
+        The same key and labels give the same images.
+
+        Args:
+          key: typed key, `jax.random.key(seed)`.
+          labels_or_n: the classes wanted, [N] integers; or N, which a conditional
+            generator takes as N images of every class in turn.
+
+        Raises:
+          ValueError: labels out of range, not one-dimensional or not integers; labels
+            given to an unconditional generator; N below 1.
+        """
+        if np.ndim(labels_or_n) == 0:
+            if labels_or_n < 1:
+                raise ValueError(f"number of images must be >= 1, not {labels_or_n}")
+            labels = balanced_labels(int(labels_or_n), self.spec.num_classes)
+        elif not self.conditional:
+            raise ValueError("this generator is unconditional: it takes no labels")
+        else:
+            labels = np.asarray(labels_or_n)
+        return self.sampler(self.variables, key, labels)
+
+
+def load_generator(
+    workdir: str | pathlib.Path,
+    step: int | None = None,
+    *,
+    config: ConfigDict | None = None,
+) -> Generator:
+    """The generator of the run in `workdir`.
+
+    Args:
+      step: of the checkpoint; None: the latest usable one.
+      config: in place of the run's own, for other settings of sampling.
+
+    Raises:
+      ConfigError: the folder holds no run.
+      CheckpointError: no checkpoint, none of that step, or none usable.
+    """
+    workdir = pathlib.Path(workdir)
+    config = config or load_config(workdir)
+    spec = SPECS[config.data.name]
+    gan = build.build_gan(config, spec)
+    # Only the structure counts here, which the number of steps does not change.
+    _, template = build.build_training(config, gan, num_steps=1)
+    with open_checkpoints(config, workdir) as checkpoints:
+        restored = checkpoints.restore(template, step)
+    if restored is None:
+        raise CheckpointError(f"{workdir} holds no checkpoint yet")
+    state, step = restored
+    return Generator(
+        spec,
+        gan.conditional,
+        step,
+        build.build_sampler(config, gan),
+        sampling_variables(state.gan),
+    )
+
+
+def open_checkpoints(config: ConfigDict, workdir: pathlib.Path) -> Checkpointer:
+    """The checkpoints of the run in `workdir`."""
+    return Checkpointer(
+        workdir / "checkpoints",
+        keep_latest=config.checkpoints.keep_latest,
+        best_metric=config.checkpoints.best_metric or None,
+    )
+
+
+def sampling_variables(state: GanState) -> dict[str, PyTree]:
+    """The variables that generate: the averaged ones where they are kept."""
+    return state.generator.variables if state.ema is None else state.ema
+
+
+def sample_grid(generator: Generator, key: jax.Array) -> np.ndarray:
+    """A picture of samples, uint8 [H, W, C]: a row for every class if conditional."""
+    num_classes = generator.spec.num_classes
+    if generator.conditional:
+        images = generator.sample(key, np.repeat(np.arange(num_classes), GRID_COLUMNS))
+        row_labels = generator.spec.class_names
+    else:
+        images = generator.sample(key, GRID_COLUMNS**2)
+        row_labels = None
+    return image_grid(np.asarray(images), columns=GRID_COLUMNS, row_labels=row_labels)
+
+
+def write_samples(
+    config: ConfigDict, workdir: pathlib.Path, step: int | None = None
+) -> pathlib.Path:
+    """Writes samples.npz and samples.png of a checkpoint; returns the former's path.
+
+    samples.npz holds `images` uint8 [N, H, W, C] and `labels` int32 [N] (of an
+    unconditional generator all -1) with N config.eval.num_samples; samples.png a grid.
+
+    Raises:
+      ConfigError, CheckpointError: see there.
+    """
+    build.check_config(config)
+    check_evaluation_config(workdir, config)
+    generator = load_generator(workdir, step, config=config)
+    key = build.random_keys(config.seed)["evaluation"]
+    num_samples = config.eval.num_samples
+    images = np.asarray(generator.sample(key, num_samples))
+    labels = np.full(num_samples, -1, np.int32)
+    if generator.conditional:
+        labels = balanced_labels(num_samples, generator.spec.num_classes)
+    path = workdir / "samples.npz"
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, images=images, labels=labels)
+    save_png(workdir / "samples.png", sample_grid(generator, key))
+    return path

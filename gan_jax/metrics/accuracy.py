@@ -1,0 +1,44 @@
+"""Accuracy, the base of GAN-test and GAN-train."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gan_jax.metrics._checks import checked_logits
+
+
+def accuracy(logits: jax.Array | np.ndarray, labels: jax.Array | np.ndarray) -> float:
+    """Fraction of the images whose largest logit is that of their label.
+
+    GAN-test is this on generated images with the logits of a classifier trained on real
+    ones, GAN-train this on real images with those of a classifier trained on generated
+    ones (Shmelkov et al. 2018, How good is my GAN?, section 3).
+
+    Args:
+      logits: [N, C]; of equal largest logits the first class counts.
+      labels: [N], integers in [0, C).
+
+    Returns:
+      Number correct divided by N, in [0, 1], exact.
+
+    Raises:
+      ValueError: if the logits are not of rank 2, are empty or hold NaN, or if the
+        labels are not N integers in [0, C).
+    """
+    logits = checked_logits(logits)
+    num_images, num_classes = logits.shape
+    labels = np.asarray(labels)
+    if labels.shape != (num_images,) or not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(
+            f"labels must be {num_images} integers, one for each row of logits, "
+            f"not {labels.dtype} of shape {labels.shape}"
+        )
+    if labels.min() < 0 or labels.max() >= num_classes:
+        raise ValueError(
+            f"labels must be in [0, {num_classes}), but reach from {labels.min()} to "
+            f"{labels.max()}"
+        )
+    predictions = np.asarray(jnp.argmax(logits, axis=1))
+    return int(np.sum(predictions == labels)) / num_images

@@ -1,0 +1,167 @@
+"""Fully connected networks.
+
+Sources: report D (Dittrich; the GAN and the cGAN whose first hidden layer is split
+between input and label) and report E (Ligocki & Salah; the vanilla GAN).
+"""
+
+import math
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+ACTIVATIONS: dict[str, Callable[[jax.Array, float], jax.Array]] = {
+    "leaky_relu": nn.leaky_relu,
+    "relu": lambda inputs, negative_slope: nn.relu(inputs),
+}
+KERNEL_INITIALIZERS = {
+    # The mode and gain of PyTorch's kaiming_normal_, which report D used.
+    "kaiming_normal": nn.initializers.variance_scaling(2.0, "fan_in", "normal"),
+    "xavier_normal": nn.initializers.variance_scaling(1.0, "fan_avg", "normal"),
+}
+OUTPUT_ACTIVATIONS = {"tanh": jnp.tanh, "sigmoid": nn.sigmoid}
+
+
+class ConditionalDense(nn.Module):
+    """A dense layer; with labels, `label_width` of its units see only the label.
+
+    Inputs [B, F] and labels [B] (or None) give [B, features].
+    Source: Dittrich, the cGAN's first hidden layer.
+    """
+
+    features: int
+    label_width: int
+    num_classes: int
+    use_bias: bool
+    kernel_init: Callable
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array, labels: jax.Array | None) -> jax.Array:
+        def dense(features, name):
+            return nn.Dense(
+                features,
+                use_bias=self.use_bias,
+                kernel_init=self.kernel_init,
+                name=name,
+            )
+
+        if labels is None:
+            return dense(self.features, "input")(inputs)
+        one_hot = jax.nn.one_hot(labels, self.num_classes, dtype=inputs.dtype)
+        branches = [
+            dense(self.features - self.label_width, "input")(inputs),
+            dense(self.label_width, "label")(one_hot),
+        ]
+        return jnp.concatenate(branches, axis=-1)
+
+
+class _MLP(nn.Module):
+    """What both players share: hidden layers of dense, [BN], activation, dropout."""
+
+    num_classes: int = 10
+    hidden_sizes: tuple[int, ...] = (512, 512)
+    label_width: int = 64
+    activation: str = "leaky_relu"
+    negative_slope: float = 0.2
+    dropout_rate: float = 0.5
+    kernel_init: str = "kaiming_normal"
+
+    def dense(self, features: int, *, use_bias: bool, name: str) -> nn.Dense:
+        return nn.Dense(
+            features,
+            use_bias=use_bias,
+            kernel_init=KERNEL_INITIALIZERS[self.kernel_init],
+            name=name,
+        )
+
+    def hidden(
+        self,
+        inputs: jax.Array,
+        labels: jax.Array | None,
+        *,
+        batch_norm: bool,
+        train: bool,
+    ) -> jax.Array:
+        outputs = inputs
+        for layer, features in enumerate(self.hidden_sizes):
+            # A bias before batch norm has no effect but drifts under Adam.
+            if layer == 0:
+                outputs = ConditionalDense(
+                    features,
+                    label_width=self.label_width,
+                    num_classes=self.num_classes,
+                    use_bias=not batch_norm,
+                    kernel_init=KERNEL_INITIALIZERS[self.kernel_init],
+                    name="hidden_0",
+                )(outputs, labels)
+            else:
+                outputs = self.dense(
+                    features, use_bias=not batch_norm, name=f"hidden_{layer}"
+                )(outputs)
+            if batch_norm:
+                outputs = _batch_norm(train, f"hidden_{layer}_norm")(outputs)
+            outputs = ACTIVATIONS[self.activation](outputs, self.negative_slope)
+            outputs = nn.Dropout(self.dropout_rate, deterministic=not train)(outputs)
+        return outputs
+
+
+def _batch_norm(train: bool, name: str) -> nn.BatchNorm:
+    # Momentum and epsilon of PyTorch's BatchNorm1d, which report D used.
+    return nn.BatchNorm(
+        use_running_average=not train, momentum=0.9, epsilon=1e-5, name=name
+    )
+
+
+class MLPGenerator(_MLP):
+    """Latents [B, Z] and labels [B] (None: unconditional) to images [B, H, W, C].
+
+    Images are in [-1, 1] (output `tanh`) or [0, 1] (`sigmoid`). Batch norm stands before
+    the activations, of the hidden layers and of the output. In train mode batch
+    statistics and dropout (stream `dropout`) are in force; the moving statistics are
+    updated.
+
+    Source: Dittrich (batch norm, dropout 0.5); Ligocki & Salah (neither).
+    """
+
+    image_shape: tuple[int, int, int] = (28, 28, 1)
+    batch_norm: bool = True
+    output_batch_norm: bool = True
+    output: str = "tanh"
+
+    # In train mode an image depends on the others in its batch.
+    @property
+    def mixes_examples(self) -> bool:
+        return self.batch_norm or self.output_batch_norm
+
+    @nn.compact
+    def __call__(
+        self, latents: jax.Array, labels: jax.Array | None, *, train: bool
+    ) -> jax.Array:
+        outputs = self.hidden(latents, labels, batch_norm=self.batch_norm, train=train)
+        outputs = self.dense(
+            math.prod(self.image_shape),
+            use_bias=not self.output_batch_norm,
+            name="output",
+        )(outputs)
+        if self.output_batch_norm:
+            outputs = _batch_norm(train, "output_norm")(outputs)
+        outputs = OUTPUT_ACTIVATIONS[self.output](outputs)
+        return outputs.reshape(-1, *self.image_shape)
+
+
+class MLPDiscriminator(_MLP):
+    """Images [B, H, W, C] and labels [B] (None: unconditional) to logits [B].
+
+    Source: Dittrich (dropout 0.5); Ligocki & Salah (none).
+    """
+
+    mixes_examples = False
+
+    @nn.compact
+    def __call__(
+        self, images: jax.Array, labels: jax.Array | None, *, train: bool
+    ) -> jax.Array:
+        inputs = images.reshape(images.shape[0], -1)
+        outputs = self.hidden(inputs, labels, batch_norm=False, train=train)
+        return self.dense(1, use_bias=True, name="logit")(outputs)[:, 0]

@@ -1,0 +1,1 @@
+"""What people look at: metrics on disk, curves, pictures; knows no GAN."""

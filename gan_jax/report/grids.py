@@ -1,0 +1,91 @@
+"""Pictures of many images."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from gan_jax.report.files import atomic_write
+
+_BACKGROUND = 255
+_INK = 0
+
+
+def image_grid(
+    images: np.ndarray,
+    *,
+    columns: int,
+    scale: int = 2,
+    padding: int = 2,
+    row_labels: Sequence[str] | None = None,
+) -> np.ndarray:
+    """Images side by side on white, row by row, each pixel enlarged without blurring.
+
+    Args:
+      images: uint8 [N, H, W, C].
+      columns: images per row; the last row may be shorter.
+      scale: side of the square that a pixel becomes.
+      padding: white pixels around every image.
+      row_labels: one text per row, drawn at its left.
+
+    Returns:
+      uint8 [rows * (H * scale + padding) + padding, likewise W (+ labels), C].
+
+    Raises ValueError for other images, no columns, or a wrong number of labels.
+    """
+    images = np.asarray(images)
+    if images.dtype != np.uint8 or images.ndim != 4 or not len(images):
+        raise ValueError(
+            f"expected uint8 images [N, H, W, C], got {images.dtype} {images.shape}"
+        )
+    if columns < 1:
+        raise ValueError(f"columns must be at least 1, not {columns}")
+    rows = -(-len(images) // columns)
+    if row_labels is not None and len(row_labels) != rows:
+        raise ValueError(f"{len(row_labels)} row labels for {rows} rows")
+
+    images = images.repeat(scale, axis=1).repeat(scale, axis=2)
+    _, height, width, channels = images.shape
+    cells = np.full(
+        (rows * columns, height + padding, width + padding, channels),
+        _BACKGROUND,
+        np.uint8,
+    )
+    cells[: len(images), padding:, padding:] = images
+    grid = cells.reshape(rows, columns, *cells.shape[1:]).swapaxes(1, 2)
+    grid = grid.reshape(rows * cells.shape[1], columns * cells.shape[2], channels)
+    grid = np.pad(
+        grid, ((0, padding), (0, padding), (0, 0)), constant_values=_BACKGROUND
+    )
+    if row_labels is None:
+        return grid
+    labels = _label_column(row_labels, len(grid), padding, height)
+    return np.concatenate([labels.repeat(channels, axis=2), grid], axis=1)
+
+
+def save_png(path: str | Path, array: np.ndarray) -> None:
+    """Writes uint8 [H, W], [H, W, 1] or [H, W, 3] as a PNG file, whole or not at all.
+
+    Creates the directory. Raises OSError that names the file if it cannot be written.
+    """
+    array = np.asarray(array)
+    if array.ndim == 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    with atomic_write(path) as temporary:
+        Image.fromarray(array).save(temporary, format="PNG")
+
+
+def _label_column(
+    labels: Sequence[str], grid_height: int, padding: int, image_height: int
+) -> np.ndarray:
+    """The texts at the middle heights of their rows, flush right: [H, W, 1]."""
+    font = ImageFont.load_default(size=min(20, max(10, image_height // 3)))
+    gap = 4
+    width = 2 * gap + max(int(np.ceil(font.getlength(label))) for label in labels)
+    column = Image.new("L", (width, grid_height), _BACKGROUND)
+    draw = ImageDraw.Draw(column)
+    for row, label in enumerate(labels):
+        middle = padding + row * (image_height + padding) + image_height / 2
+        draw.text((width - gap, middle), label, fill=_INK, font=font, anchor="rm")
+    return np.asarray(column)[..., None]

@@ -1,0 +1,197 @@
+"""The discriminator step, the generator step, and the train step made of them."""
+
+from collections.abc import Callable
+
+import flax
+import jax
+import jax.numpy as jnp
+import optax
+
+from gan_jax.data.batches import EpochOrder, take_batch
+from gan_jax.gan import Gan
+from gan_jax.types import Batch, GanState, PlayerState, PyTree
+
+Metrics = dict[str, jax.Array]
+TrainStep = Callable[[GanState, Callable[[int], Batch]], tuple[GanState, Metrics]]
+
+
+@flax.struct.dataclass
+class LoopState:
+    """What a checkpoint holds: the GAN, and its metrics since the last logged step."""
+
+    gan: GanState
+    metric_sums: Metrics
+    metric_count: jax.Array  # [] int32, steps in the sums
+
+
+def init_state(
+    gan: Gan,
+    *,
+    init_key: jax.Array,
+    train_key: jax.Array,
+    generator_optimizer: optax.GradientTransformation,
+    discriminator_optimizer: optax.GradientTransformation,
+    ema_decay: float,
+) -> GanState:
+    """The state before the first step. `ema_decay` 0 keeps no average."""
+    generator_variables, discriminator_variables = gan.init(init_key)
+    return GanState(
+        step=jnp.int32(0),
+        key=train_key,
+        generator=_init_player(generator_variables, generator_optimizer),
+        discriminator=_init_player(discriminator_variables, discriminator_optimizer),
+        # Copies, since the state is donated and no buffer may be in it twice.
+        ema=jax.tree.map(jnp.copy, generator_variables) if ema_decay else None,
+    )
+
+
+def make_discriminator_step(
+    gan: Gan, optimizer: optax.GradientTransformation
+) -> Callable[[GanState, Batch, jax.Array], tuple[GanState, Metrics]]:
+    """A function that updates the discriminator alone, on one real batch."""
+
+    def discriminator_step(state, real, key):
+        gradients, (model_state, metrics) = jax.grad(
+            gan.discriminator_loss, has_aux=True
+        )(state.discriminator.params, state.discriminator, state.generator, real, key)
+        player = _update(state.discriminator, gradients, model_state, optimizer)
+        return state.replace(discriminator=player), metrics
+
+    return discriminator_step
+
+
+def make_generator_step(
+    gan: Gan,
+    optimizer: optax.GradientTransformation,
+    *,
+    batch_size: int,
+    ema_decay: float,
+) -> Callable[[GanState, jax.Array], tuple[GanState, Metrics]]:
+    """A function that updates the generator alone (and its moving average)."""
+
+    def generator_step(state, key):
+        gradients, (model_state, metrics) = jax.grad(gan.generator_loss, has_aux=True)(
+            state.generator.params,
+            state.generator,
+            state.discriminator,
+            batch_size,
+            key,
+        )
+        player = _update(state.generator, gradients, model_state, optimizer)
+        ema = state.ema
+        if ema is not None:
+            ema = optax.incremental_update(player.variables, ema, 1 - ema_decay)
+        return state.replace(generator=player, ema=ema), metrics
+
+    return generator_step
+
+
+def make_train_step(
+    gan: Gan,
+    *,
+    generator_optimizer: optax.GradientTransformation,
+    discriminator_optimizer: optax.GradientTransformation,
+    batch_size: int,
+    d_steps: int,
+    g_steps: int,
+    ema_decay: float,
+) -> TrainStep:
+    """One train step: `d_steps` discriminator updates, then `g_steps` of the generator.
+
+    Returns:
+      A function of the state and of `real_batch`, which gives the i-th real batch of
+      this step; it returns the new state and metrics, means over the updates.
+    """
+    discriminator_step = make_discriminator_step(gan, discriminator_optimizer)
+    generator_step = make_generator_step(
+        gan, generator_optimizer, batch_size=batch_size, ema_decay=ema_decay
+    )
+
+    def train_step(state, real_batch):
+        key = jax.random.fold_in(state.key, state.step)
+        discriminator_key, generator_key = jax.random.split(key)
+        discriminator_metrics = []
+        for i in range(d_steps):
+            update_key = jax.random.fold_in(discriminator_key, i)
+            state, metrics = discriminator_step(state, real_batch(i), update_key)
+            discriminator_metrics.append(metrics)
+        generator_metrics = []
+        for i in range(g_steps):
+            state, metrics = generator_step(state, jax.random.fold_in(generator_key, i))
+            generator_metrics.append(metrics)
+        metrics = _mean(discriminator_metrics) | _mean(generator_metrics)
+        return state.replace(step=state.step + 1), metrics
+
+    return train_step
+
+
+def init_loop_state(
+    train_step: TrainStep, gan_state: GanState, batch: Batch
+) -> LoopState:
+    """The loop state before the first step.
+
+    `batch` gives the shapes of a real batch; its values are not read.
+    """
+    _, metrics = jax.eval_shape(
+        lambda state, batch: train_step(state, lambda i: batch), gan_state, batch
+    )
+    sums = jax.tree.map(lambda value: jnp.zeros(value.shape, value.dtype), metrics)
+    return LoopState(gan_state, sums, jnp.int32(0))
+
+
+def make_run_steps(
+    train_step: TrainStep, *, data_key: jax.Array, batch_size: int, d_steps: int
+) -> Callable[[LoopState, EpochOrder, Batch, jax.Array], tuple[LoopState, EpochOrder]]:
+    """Many train steps in one call to the device.
+
+    Returns:
+      run_steps(loop_state, order, data, num_steps) -> (loop_state, order), to be
+      jitted; `num_steps` is an array, so that one compiled program serves any number.
+    """
+
+    def run_steps(loop_state, order, data, num_steps):
+        def body(_, carry):
+            loop_state, order = carry
+            first_batch = loop_state.gan.step * d_steps
+
+            def real_batch(i):
+                nonlocal order
+                batch, order = take_batch(
+                    data,
+                    order,
+                    key=data_key,
+                    batch_number=first_batch + i,
+                    batch_size=batch_size,
+                )
+                return batch
+
+            gan_state, metrics = train_step(loop_state.gan, real_batch)
+            sums = jax.tree.map(jnp.add, loop_state.metric_sums, metrics)
+            return LoopState(gan_state, sums, loop_state.metric_count + 1), order
+
+        return jax.lax.fori_loop(0, num_steps, body, (loop_state, order))
+
+    return run_steps
+
+
+def _init_player(
+    variables: dict[str, PyTree], optimizer: optax.GradientTransformation
+) -> PlayerState:
+    params = variables["params"]
+    model_state = {name: variables[name] for name in variables if name != "params"}
+    return PlayerState(params, model_state, optimizer.init(params))
+
+
+def _update(
+    player: PlayerState,
+    gradients: PyTree,
+    model_state: PyTree,
+    optimizer: optax.GradientTransformation,
+) -> PlayerState:
+    updates, opt_state = optimizer.update(gradients, player.opt_state, player.params)
+    params = optax.apply_updates(player.params, updates)
+    return PlayerState(params, model_state, opt_state)
+
+
+def _mean(metrics: list[Metrics]) -> Metrics:
+    return jax.tree.map(lambda *values: jnp.stack(values).mean(), *metrics)

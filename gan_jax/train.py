@@ -1,0 +1,271 @@
+"""The training loop: many steps per call to the device, logged, saved, resumable."""
+
+import math
+import pathlib
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+from tqdm import tqdm
+
+from gan_jax import build
+from gan_jax.checkpoint import Checkpointer
+from gan_jax.data import Dataset
+from gan_jax.data.batches import EpochOrder
+from gan_jax.evaluate import Judge
+from gan_jax.generator import (
+    Generator,
+    open_checkpoints,
+    sample_grid,
+    sampling_variables,
+)
+from gan_jax.report.curves import plot_curves
+from gan_jax.report.grids import save_png
+from gan_jax.report.metric_log import MetricLog, read_metrics
+from gan_jax.steps import LoopState
+from gan_jax.types import Batch
+from gan_jax.workdir import save_config
+
+
+class TrainingDivergedError(RuntimeError):
+    """A metric is not finite any more; what was saved before is kept."""
+
+
+def train(config: ConfigDict, workdir: pathlib.Path) -> bool:
+    """Trains, or goes on where the last checkpoint in `workdir` left off.
+
+    Writes config.json, metrics.jsonl, TensorBoard events, samples/, checkpoints/ and
+    curves.png. SIGINT and SIGTERM end it after the call to the device in progress,
+    with a checkpoint.
+
+    Returns:
+      Whether training is complete, rather than interrupted.
+
+    Raises:
+      ConfigError, DataError, CheckpointError: see there.
+      TrainingDivergedError: a metric became NaN or infinite.
+    """
+    build.check_config(config)
+    dataset = build.build_dataset(config)
+    gan = build.build_gan(config, dataset.spec)
+    num_steps = build.number_of_steps(config, len(dataset.train_labels))
+    run_steps, state = build.build_training(config, gan, num_steps)
+    save_config(workdir, config)
+    with (
+        open_checkpoints(config, workdir) as checkpoints,
+        _interrupt_flag() as interrupted,
+    ):
+        restored = checkpoints.restore(state)
+        if restored:
+            state, step = restored
+            print(f"Resuming {workdir} at step {step:,} of {num_steps:,}", flush=True)
+        with MetricLog(workdir, resume_step=step if restored else None) as log:
+            loop = _Loop(config, workdir, dataset, gan, checkpoints, log, num_steps)
+            step = loop.run(run_steps, state, interrupted)
+        plot_curves(read_metrics(workdir), workdir / "curves.png", title=workdir.name)
+    return step == num_steps
+
+
+class _Loop:
+    """One run of the loop: what its parts share."""
+
+    def __init__(
+        self,
+        config: ConfigDict,
+        workdir: pathlib.Path,
+        dataset: Dataset,
+        gan: build.Gan,
+        checkpoints: Checkpointer,
+        log: MetricLog,
+        num_steps: int,
+    ):
+        self.config = config
+        self.workdir = workdir
+        self.dataset = dataset
+        self.gan = gan
+        self.checkpoints = checkpoints
+        self.log = log
+        self.num_steps = num_steps
+        self.steps_per_epoch = len(dataset.train_labels) // config.batch_size
+        self.sampler = build.build_sampler(config, gan)
+        self.evaluation_key = build.random_keys(config.seed)["evaluation"]
+        self.judge: Judge | None = None  # made when first needed
+
+    def run(self, run_steps, state: LoopState, interrupted: threading.Event) -> int:
+        """Trains to the end or to an interrupt; returns the last step."""
+        step = int(state.gan.step)
+        if step == self.num_steps:
+            return step
+        data = jax.device_put(
+            Batch(self.dataset.train_images, self.dataset.train_labels)
+        )
+        order = EpochOrder.empty(len(self.dataset.train_labels))
+        compiled = self._compile(run_steps, state, order, data)
+        if step == 0:
+            self._save_samples(step, state)
+        timer = _Timer(step)
+        with tqdm(
+            total=self.num_steps, initial=step, unit="step", disable=None
+        ) as progress:
+            while step < self.num_steps and not interrupted.is_set():
+                count = self._steps_to_next_event(step)
+                state, order = compiled(state, order, data, jnp.int32(count))
+                self._check_finite(step, step + count, state)
+                step += count
+                row = None
+                if self._is_due(step, self.config.log_every):
+                    row, state = self._means(state)
+                    row |= timer.rates(step, self.steps_per_epoch)
+                    progress.set_postfix(
+                        d_loss=f"{row['discriminator_loss']:.3f}",
+                        g_loss=f"{row['generator_loss']:.3f}",
+                        refresh=False,
+                    )
+                progress.update(count)
+                self._on_event(step, state, row, interrupted.is_set())
+        return step
+
+    def _compile(self, run_steps, state, order, data):
+        start = time.perf_counter()
+        compiled = run_steps.lower(state, order, data, jnp.int32(0)).compile()
+        epochs = self.num_steps / self.steps_per_epoch
+        print(
+            f"Training for {self.num_steps:,} steps ({epochs:.1f} epochs of "
+            f"{self.steps_per_epoch:,}) on {jax.devices()[0].platform}; compiled in "
+            f"{time.perf_counter() - start:.1f} s",
+            flush=True,
+        )
+        return compiled
+
+    def _steps_to_next_event(self, step: int) -> int:
+        config = self.config
+        return min(
+            self.num_steps - step,
+            config.steps_per_dispatch,
+            *(
+                every - step % every
+                for every in (
+                    config.log_every,
+                    config.sample_every,
+                    config.checkpoint_every,
+                )
+            ),
+        )
+
+    def _is_due(self, step: int, every: int) -> bool:
+        return step % every == 0 or step == self.num_steps
+
+    def _check_finite(self, before: int, after: int, state: LoopState) -> None:
+        for name, value in jax.device_get(state.metric_sums).items():
+            if not math.isfinite(value):
+                saved = self.checkpoints.latest_step()
+                kept = "none was saved" if saved is None else f"step {saved} is kept"
+                raise TrainingDivergedError(
+                    f"{name} became {value} between steps {before + 1} and {after}; "
+                    f"checkpoints in {self.workdir / 'checkpoints'}: {kept}"
+                )
+
+    def _means(self, state: LoopState) -> tuple[dict[str, float], LoopState]:
+        """The metrics' means since the last logged step, and sums that start anew."""
+        count = int(state.metric_count)
+        row = {
+            name: float(np.float32(value) / np.float32(count))
+            for name, value in jax.device_get(state.metric_sums).items()
+        }
+        zeros = jax.tree.map(jnp.zeros_like, (state.metric_sums, state.metric_count))
+        return row, LoopState(state.gan, *zeros)
+
+    def _on_event(
+        self, step: int, state: LoopState, row: dict | None, interrupted: bool
+    ) -> None:
+        config = self.config
+        save = interrupted or self._is_due(step, config.checkpoint_every)
+        scores = self._scores(step, state) if save and not interrupted else {}
+        if row is not None:
+            self.log.write(step, row | scores)
+        if self._is_due(step, config.sample_every):
+            self._save_samples(step, state)
+        if save:
+            self.checkpoints.save(step, state, scores)
+        if row is not None and self._is_due(step, config.checkpoint_every):
+            plot_curves(
+                read_metrics(self.workdir),
+                self.workdir / "curves.png",
+                title=self.workdir.name,
+            )
+
+    def _scores(self, step: int, state: LoopState) -> dict[str, float]:
+        """What the best checkpoint is chosen by."""
+        metric = self.config.checkpoints.best_metric
+        if not metric:
+            return {}
+        if self.judge is None:
+            self.judge = Judge.load_or_train(self.config, self.dataset)
+        return {
+            metric: self.judge.score(
+                metric,
+                self._generator(step, state),
+                jax.random.fold_in(self.evaluation_key, step),
+                num_samples=self.config.checkpoints.best_num_samples,
+                num_splits=self.config.eval.num_splits,
+            )
+        }
+
+    def _generator(self, step: int, state: LoopState) -> Generator:
+        return Generator(
+            self.dataset.spec,
+            self.gan.conditional,
+            step,
+            self.sampler,
+            sampling_variables(state.gan),
+        )
+
+    def _save_samples(self, step: int, state: LoopState) -> None:
+        grid = sample_grid(self._generator(step, state), self.evaluation_key)
+        save_png(self.workdir / "samples" / f"step_{step:08d}.png", grid)
+        self.log.image("samples", grid, step)
+
+
+class _Timer:
+    """Rates since the last time they were asked for."""
+
+    def __init__(self, step: int):
+        self.step = step
+        self.time = time.perf_counter()
+
+    def rates(self, step: int, steps_per_epoch: int) -> dict[str, float]:
+        now = time.perf_counter()
+        rate = (step - self.step) / (now - self.time)
+        self.step, self.time = step, now
+        return {"steps_per_second": rate, "seconds_per_epoch": steps_per_epoch / rate}
+
+
+@contextmanager
+def _interrupt_flag() -> Iterator[threading.Event]:
+    """An event that the first SIGINT or SIGTERM sets; a second one acts as usual."""
+    flag = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield flag  # Python delivers signals to the main thread only.
+        return
+    previous = {
+        number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+
+    def handle(number, frame):
+        del frame
+        flag.set()
+        signal.signal(number, previous[number])
+
+    for number in previous:
+        signal.signal(number, handle)
+    try:
+        yield flag
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,89 @@
+"""A run's folder: its config, and the refusal to mix two runs in one."""
+
+import json
+import os
+import pathlib
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from gan_jax.build import ConfigError
+
+CONFIG_FILE = "config.json"
+# What may differ between training and a later look at the result.
+_FREE_FIELDS = ("data.dir", "classifier.cache_dir", "steps_per_dispatch")
+_FREE_IN_EVALUATION = ("data.source", "eval.", "sampling.", "classifier.", "modes.gen")
+
+
+def config_to_dict(config: ConfigDict) -> dict[str, Any]:
+    """The config as plain JSON values."""
+    return json.loads(json.dumps(config.to_dict()))
+
+
+def save_config(workdir: pathlib.Path, config: ConfigDict) -> None:
+    """Writes config.json, or compares with the one that is there.
+
+    Raises:
+      ConfigError: the folder holds a run of a different config; names the fields.
+    """
+    path = workdir / CONFIG_FILE
+    if path.exists():
+        check_same_config(workdir, config, free=_FREE_FIELDS)
+        return
+    workdir.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(config_to_dict(config), indent=2) + "\n")
+    os.replace(temporary, path)
+
+
+def load_config(workdir: pathlib.Path) -> ConfigDict:
+    """The config of the run in `workdir`.
+
+    Raises:
+      ConfigError: there is none, or the file is damaged.
+    """
+    path = workdir / CONFIG_FILE
+    try:
+        return ConfigDict(json.loads(path.read_text()))
+    except FileNotFoundError:
+        raise ConfigError(f"{workdir} holds no run: {CONFIG_FILE} is missing") from None
+    except ValueError as error:
+        raise ConfigError(f"{path} is damaged: {error}") from None
+
+
+def check_evaluation_config(workdir: pathlib.Path, config: ConfigDict) -> None:
+    """Raises ConfigError if `config` is not that of the run, but for how it is judged."""
+    check_same_config(workdir, config, free=_FREE_FIELDS + _FREE_IN_EVALUATION)
+
+
+def check_same_config(
+    workdir: pathlib.Path, config: ConfigDict, *, free: tuple[str, ...]
+) -> None:
+    """Compares with config.json, but for fields whose names begin as one in `free`.
+
+    Raises:
+      ConfigError: names every other field that differs, with both values.
+    """
+    saved = _flatten(load_config(workdir).to_dict())
+    given = _flatten(config_to_dict(config))
+    differences = [
+        f"config.{field} is {given.get(field, 'absent')!r} here, "
+        f"{saved.get(field, 'absent')!r} there"
+        for field in sorted(saved | given)
+        if saved.get(field, "absent") != given.get(field, "absent")
+        and not field.startswith(free)
+    ]
+    if differences:
+        raise ConfigError(
+            f"{workdir} holds a run of a different config: {'; '.join(differences)}"
+        )
+
+
+def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flatten(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat

@@ -1,0 +1,119 @@
+"""Specs, the checks of arrays, and the fingerprint."""
+
+import dataclasses
+import hashlib
+
+import numpy as np
+import pytest
+
+from gan_jax.data import DataError, Dataset, DatasetSpec, load_dataset
+from gan_jax.data.dataset import SPECS, check_split
+
+SPEC = DatasetSpec("tiny", (2, 2, 1), 3, ("a", "b", "c"))
+
+
+def check(images, labels):
+    return check_split(
+        spec=SPEC,
+        images=np.asarray(images),
+        labels=np.asarray(labels),
+        images_from="I",
+        labels_from="L",
+    )
+
+
+def make_dataset(**changes):
+    arrays = {
+        "train_images": np.arange(8, dtype=np.uint8).reshape(2, 2, 2, 1),
+        "train_labels": np.array([2, 0], np.int32),
+        "test_images": np.full((1, 2, 2, 1), 9, np.uint8),
+        "test_labels": np.array([1], np.int32),
+    }
+    return Dataset(spec=SPEC, **(arrays | changes))
+
+
+def test_specs_of_the_known_data_sets():
+    shapes = {name: spec.image_shape for name, spec in SPECS.items()}
+    assert shapes == {
+        "mnist": (28, 28, 1),
+        "fashion_mnist": (28, 28, 1),
+        "cifar10": (32, 32, 3),
+        "svhn": (32, 32, 3),
+    }
+    for spec in SPECS.values():
+        assert len(set(spec.class_names)) == spec.num_classes == 10
+        assert spec.value_range == (0, 255)
+    assert SPECS["fashion_mnist"].class_names[9] == "ankle boot"
+    assert SPECS["cifar10"].class_names[6] == "frog"
+
+
+def test_check_split_brings_arrays_into_one_layout():
+    images = np.arange(8, dtype=np.uint8).reshape(2, 2, 2)
+    split = check(images, np.array([[2], [1]], np.int64))
+    np.testing.assert_array_equal(split.images[..., 0], images)
+    assert split.images.shape == (2, 2, 2, 1)
+    assert split.labels.tolist() == [2, 1]
+    assert split.labels.dtype == np.int32
+
+
+IMAGES = np.zeros((2, 2, 2, 1), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (IMAGES.astype(np.float32), [0, 1], "I: expected uint8 images, found float32"),
+        (np.zeros((2, 3, 2), np.uint8), [0, 1], r"I: .*\[N, 2, 2, 1\].*\[2, 3, 2\]"),
+        (np.zeros((2, 2, 2, 3), np.uint8), [0, 1], r"I: .*found \[2, 2, 2, 3\]"),
+        (IMAGES[:0], np.zeros(0, int), r"I: .*N at least 1, found \[0, 2, 2, 1\]"),
+        (IMAGES, [0.0, 1.0], "L: expected integer labels, found float64"),
+        (IMAGES, [[0, 1], [1, 0]], r"L: .*\[N\] or \[N, 1\], found \[2, 2\]"),
+        (IMAGES, 1, r"L: .*found \[\]"),
+        (IMAGES, [0, 3], "L: expected labels from 0 to 2, found 3 at position 1"),
+        (IMAGES, [-1, 0], "L: expected labels from 0 to 2, found -1 at position 0"),
+        (IMAGES, [0, 1, 2], "L: expected one label .* 2 images of I, found 3"),
+    ],
+)
+def test_check_split_refuses(images, labels, message):
+    with pytest.raises(DataError, match=message):
+        check(images, labels)
+
+
+def test_fingerprint_is_sha256_of_spec_shapes_and_bytes():
+    expected = hashlib.sha256(
+        repr(SPEC).encode()
+        + b"(2, 2, 2, 1)"
+        + bytes(range(8))
+        + b"(2,)"
+        + b"\2\0\0\0\0\0\0\0"
+        + b"(1, 2, 2, 1)"
+        + b"\x09" * 4
+        + b"(1,)"
+        + b"\1\0\0\0"
+    )
+    assert make_dataset().fingerprint() == expected.hexdigest()[:16]
+
+
+@pytest.mark.parametrize(
+    "field", ["train_images", "train_labels", "test_images", "test_labels"]
+)
+def test_fingerprint_changes_with_every_array(field):
+    original = make_dataset()
+    changed = getattr(original, field).copy()
+    changed.flat[-1] += 1
+    assert make_dataset(**{field: changed}).fingerprint() != original.fingerprint()
+
+
+def test_fingerprint_changes_with_the_spec_but_not_with_memory_order():
+    original = make_dataset()
+    renamed = dataclasses.replace(original, spec=SPECS["mnist"])
+    assert renamed.fingerprint() != original.fingerprint()
+    fortran = np.asfortranarray(original.train_images)
+    assert make_dataset(train_images=fortran).fingerprint() == original.fingerprint()
+
+
+def test_unknown_names_list_the_known_ones():
+    with pytest.raises(DataError, match="'mnits'; known: mnist, fashion_mnist, cif"):
+        load_dataset(name="mnits", source="embedded")
+    with pytest.raises(DataError, match="'file'; known: embedded, files, tfds"):
+        load_dataset(name="mnist", source="file")

@@ -1,0 +1,79 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+
+from gan_jax.networks.layers import PatchConv, extract_patches, max_pool_2x2
+
+IMAGE_SHAPE = (3, 7, 6, 2)
+
+
+@pytest.mark.parametrize(
+    ("kernel_size", "padding"),
+    [((5, 5), "VALID"), ((3, 3), "SAME"), ((4, 3), "SAME"), ((2, 3), "VALID")],
+)
+def test_patch_conv_equals_flax_conv(kernel_size, padding):
+    key_images, key_params, key_weights = jax.random.split(jax.random.key(0), 3)
+    images = jax.random.normal(key_images, IMAGE_SHAPE)
+    patch_conv = PatchConv(4, kernel_size, padding=padding)
+    conv = nn.Conv(4, kernel_size, padding=padding)
+    params = conv.init(key_params, images)
+    params["params"]["bias"] = jnp.arange(4.0)
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def outputs_and_gradients(module, params, images):
+        outputs, pull_back = jax.vjp(module.apply, params, images)
+        return outputs, pull_back(jax.random.normal(key_weights, outputs.shape))
+
+    jax.tree.map(
+        lambda ours, flax: np.testing.assert_allclose(ours, flax, rtol=1e-4, atol=1e-4),
+        outputs_and_gradients(patch_conv, params, images),
+        outputs_and_gradients(conv, params, images),
+    )
+
+
+def test_patch_conv_starts_with_flax_conv_params():
+    images = jnp.zeros(IMAGE_SHAPE)
+    params = PatchConv(4, (3, 3)).init(jax.random.key(1), images)
+    expected = nn.Conv(4, (3, 3)).init(jax.random.key(1), images)
+
+    jax.tree.map(np.testing.assert_array_equal, params, expected)
+
+
+def test_extract_patches_orders_row_column_channel():
+    images = jnp.arange(2 * 3 * 2).reshape(1, 2, 3, 2)
+
+    patches = extract_patches(images, (2, 2))
+
+    np.testing.assert_array_equal(
+        patches,
+        [[[[0, 1, 2, 3, 6, 7, 8, 9], [2, 3, 4, 5, 8, 9, 10, 11]]]],
+    )
+
+
+def test_patch_conv_refuses_other_padding_and_too_large_kernels():
+    images = jnp.zeros(IMAGE_SHAPE)
+    with pytest.raises(ValueError, match="'SAME' or 'VALID', not 'CIRCULAR'"):
+        PatchConv(4, (3, 3), padding="CIRCULAR").init(jax.random.key(0), images)
+    with pytest.raises(ValueError, match=r"\(8, 3\) do not fit.*\(3, 7, 6, 2\)"):
+        PatchConv(4, (8, 3), padding="VALID").init(jax.random.key(0), images)
+
+
+@pytest.mark.parametrize("size", [(6, 4), (7, 5)])
+def test_max_pool_equals_flax_max_pool(size):
+    images = jax.random.normal(jax.random.key(2), (3, *size, 2))
+
+    def flax_pool(images):
+        return nn.max_pool(images, (2, 2), strides=(2, 2))
+
+    def sum_of_squares(pool):
+        return lambda images: jnp.sum(pool(images) ** 2)
+
+    np.testing.assert_array_equal(max_pool_2x2(images), flax_pool(images))
+    np.testing.assert_array_equal(
+        jax.grad(sum_of_squares(max_pool_2x2))(images),
+        jax.grad(sum_of_squares(flax_pool))(images),
+    )
