@@ -33,6 +33,7 @@ _ERRORS = (
     DataError,
     CheckpointError,
     TrainingDivergedError,
+    FloatingPointError,
     OSError,
 )
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
 
-from gan_jax.classifier import ClassifierSettings
+from gan_jax.classifier import NETWORKS, ClassifierSettings
 from gan_jax.data import Dataset, DatasetSpec, load_dataset
 from gan_jax.gan import PRIORS, Gan, PhaseModes
 from gan_jax.losses import ADVERSARIAL_LOSSES, LABEL_SMOOTHING_KINDS
@@ -61,6 +61,7 @@ def check_config(config: ConfigDict) -> None:
         "loss.label_smoothing": LABEL_SMOOTHING_KINDS,
         "generator_optimizer.schedule": SCHEDULES,
         "discriminator_optimizer.schedule": SCHEDULES,
+        "classifier.name": NETWORKS,
         "checkpoints.best_metric": ("inception_score", "gan_test", ""),
     }
     choices |= {f"modes.{phase}": ("train", "eval") for phase in config.modes}

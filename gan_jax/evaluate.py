@@ -2,9 +2,9 @@
 
 import dataclasses
 import json
-import os
 import pathlib
 import time
+from typing import Any
 
 import jax
 import numpy as np
@@ -19,6 +19,7 @@ from gan_jax.classifier import (
 )
 from gan_jax.data import Dataset
 from gan_jax.generator import Generator, load_generator, open_checkpoints
+from gan_jax.report.files import atomic_write
 from gan_jax.sampling import balanced_labels
 from gan_jax.workdir import check_evaluation_config
 
@@ -90,7 +91,7 @@ def gan_train(
 
 def evaluate(
     config: ConfigDict, workdir: pathlib.Path, step: int | None = None
-) -> dict:
+) -> dict[str, Any]:
     """Scores a checkpoint and writes evaluation.json.
 
     Args:
@@ -130,7 +131,8 @@ def evaluate(
         if best_step != generator.step:
             best = load_generator(workdir, best_step, config=config)
             result["best"] |= _generated_scores(config, judge, best)
-    _write_json(workdir / EVALUATION_FILE, result)
+    with atomic_write(workdir / EVALUATION_FILE) as temporary:
+        temporary.write_text(json.dumps(result, indent=2) + "\n")
     return result
 
 
@@ -163,7 +165,7 @@ def _score_line(title: str, scores: dict, real: dict) -> str:
     return f"{title}: {', '.join(parts)}"
 
 
-def _real_scores(config: ConfigDict, judge: Judge) -> dict:
+def _real_scores(config: ConfigDict, judge: Judge) -> dict[str, Any]:
     """The ceilings: the judge's scores of the real test images."""
     dataset = judge.dataset
     logits = judge.classifier.logits(dataset.test_images)
@@ -177,7 +179,9 @@ def _real_scores(config: ConfigDict, judge: Judge) -> dict:
     }
 
 
-def _generated_scores(config: ConfigDict, judge: Judge, generator: Generator) -> dict:
+def _generated_scores(
+    config: ConfigDict, judge: Judge, generator: Generator
+) -> dict[str, Any]:
     """All scores of one generator that the config asks for."""
     start = time.perf_counter()
     scores = config.eval.scores
@@ -221,9 +225,3 @@ def _generated_scores(config: ConfigDict, judge: Judge, generator: Generator) ->
         )
         result["gan_train_samples"] = num_train
     return result | {"seconds": round(time.perf_counter() - start, 1)}
-
-
-def _write_json(path: pathlib.Path, values: dict) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(values, indent=2) + "\n")
-    os.replace(temporary, path)

@@ -1,5 +1,6 @@
 """The training loop: many steps per call to the device, logged, saved, resumable."""
 
+import dataclasses
 import math
 import pathlib
 import signal
@@ -19,6 +20,7 @@ from gan_jax.checkpoint import Checkpointer
 from gan_jax.data import Dataset
 from gan_jax.data.batches import EpochOrder
 from gan_jax.evaluate import Judge
+from gan_jax.gan import Gan
 from gan_jax.generator import (
     Generator,
     open_checkpoints,
@@ -68,34 +70,26 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> bool:
         with MetricLog(workdir, resume_step=step if restored else None) as log:
             loop = _Loop(config, workdir, dataset, gan, checkpoints, log, num_steps)
             step = loop.run(run_steps, state, interrupted)
-        plot_curves(read_metrics(workdir), workdir / "curves.png", title=workdir.name)
     return step == num_steps
 
 
+@dataclasses.dataclass
 class _Loop:
     """One run of the loop: what its parts share."""
 
-    def __init__(
-        self,
-        config: ConfigDict,
-        workdir: pathlib.Path,
-        dataset: Dataset,
-        gan: build.Gan,
-        checkpoints: Checkpointer,
-        log: MetricLog,
-        num_steps: int,
-    ):
-        self.config = config
-        self.workdir = workdir
-        self.dataset = dataset
-        self.gan = gan
-        self.checkpoints = checkpoints
-        self.log = log
-        self.num_steps = num_steps
-        self.steps_per_epoch = len(dataset.train_labels) // config.batch_size
-        self.sampler = build.build_sampler(config, gan)
-        self.evaluation_key = build.random_keys(config.seed)["evaluation"]
-        self.judge: Judge | None = None  # made when first needed
+    config: ConfigDict
+    workdir: pathlib.Path
+    dataset: Dataset
+    gan: Gan
+    checkpoints: Checkpointer
+    log: MetricLog
+    num_steps: int
+    judge: Judge | None = None  # made when first needed
+
+    def __post_init__(self):
+        self.steps_per_epoch = len(self.dataset.train_labels) // self.config.batch_size
+        self.sampler = build.build_sampler(self.config, self.gan)
+        self.evaluation_key = build.random_keys(self.config.seed)["evaluation"]
 
     def run(self, run_steps, state: LoopState, interrupted: threading.Event) -> int:
         """Trains to the end or to an interrupt; returns the last step."""
@@ -128,7 +122,10 @@ class _Loop:
                         refresh=False,
                     )
                 progress.update(count)
-                self._on_event(step, state, row, interrupted.is_set())
+                self._on_event(step, state, row)
+        if self.checkpoints.latest_step() != step:
+            self.checkpoints.save(step, state)
+        self._plot_curves()
         return step
 
     def _compile(self, run_steps, state, order, data):
@@ -182,23 +179,18 @@ class _Loop:
         return row, LoopState(state.gan, *zeros)
 
     def _on_event(
-        self, step: int, state: LoopState, row: dict | None, interrupted: bool
+        self, step: int, state: LoopState, row: dict[str, float] | None
     ) -> None:
-        config = self.config
-        save = interrupted or self._is_due(step, config.checkpoint_every)
-        scores = self._scores(step, state) if save and not interrupted else {}
+        """Writes what is due at this step; `row` is there if a logged line is."""
+        save = self._is_due(step, self.config.checkpoint_every)
+        scores = self._scores(step, state) if save else {}
         if row is not None:
             self.log.write(step, row | scores)
-        if self._is_due(step, config.sample_every):
+        if self._is_due(step, self.config.sample_every):
             self._save_samples(step, state)
         if save:
             self.checkpoints.save(step, state, scores)
-        if row is not None and self._is_due(step, config.checkpoint_every):
-            plot_curves(
-                read_metrics(self.workdir),
-                self.workdir / "curves.png",
-                title=self.workdir.name,
-            )
+            self._plot_curves()
 
     def _scores(self, step: int, state: LoopState) -> dict[str, float]:
         """What the best checkpoint is chosen by."""
@@ -216,6 +208,12 @@ class _Loop:
                 num_splits=self.config.eval.num_splits,
             )
         }
+
+    def _plot_curves(self) -> None:
+        rows = read_metrics(self.workdir)
+        if rows:
+            title = self.workdir.resolve().name
+            plot_curves(rows, self.workdir / "curves.png", title=title)
 
     def _generator(self, step: int, state: LoopState) -> Generator:
         return Generator(

@@ -1,18 +1,24 @@
 """A run's folder: its config, and the refusal to mix two runs in one."""
 
 import json
-import os
 import pathlib
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from gan_jax.build import ConfigError
+from gan_jax.report.files import atomic_write
 
 CONFIG_FILE = "config.json"
 # What may differ between training and a later look at the result.
 _FREE_FIELDS = ("data.dir", "classifier.cache_dir", "steps_per_dispatch")
-_FREE_IN_EVALUATION = ("data.source", "eval.", "sampling.", "classifier.", "modes.gen")
+_FREE_IN_EVALUATION = (
+    "data.source",
+    "eval.",
+    "sampling.",
+    "classifier.",
+    "modes.generator_in_sampling",
+)
 
 
 def config_to_dict(config: ConfigDict) -> dict[str, Any]:
@@ -30,10 +36,8 @@ def save_config(workdir: pathlib.Path, config: ConfigDict) -> None:
     if path.exists():
         check_same_config(workdir, config, free=_FREE_FIELDS)
         return
-    workdir.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(config_to_dict(config), indent=2) + "\n")
-    os.replace(temporary, path)
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(config_to_dict(config), indent=2) + "\n")
 
 
 def load_config(workdir: pathlib.Path) -> ConfigDict:
@@ -52,7 +56,7 @@ def load_config(workdir: pathlib.Path) -> ConfigDict:
 
 
 def check_evaluation_config(workdir: pathlib.Path, config: ConfigDict) -> None:
-    """Raises ConfigError if `config` is not that of the run, but for how it is judged."""
+    """Raises ConfigError if more differs from the run than how it is judged."""
     check_same_config(workdir, config, free=_FREE_FIELDS + _FREE_IN_EVALUATION)
 
 

@@ -116,10 +116,10 @@ def _batch_norm(train: bool, name: str) -> nn.BatchNorm:
 class MLPGenerator(_MLP):
     """Latents [B, Z] and labels [B] (None: unconditional) to images [B, H, W, C].
 
-    Images are in [-1, 1] (output `tanh`) or [0, 1] (`sigmoid`). Batch norm stands before
-    the activations, of the hidden layers and of the output. In train mode batch
-    statistics and dropout (stream `dropout`) are in force; the moving statistics are
-    updated.
+    Images are in [-1, 1] (output `tanh`) or [0, 1] (`sigmoid`). Batch norm stands
+    before the activations, of the hidden layers and of the output. In train mode batch
+    statistics and dropout (stream `dropout`) are in force, and the moving statistics
+    are updated.
 
     Source: Dittrich (batch norm, dropout 0.5); Ligocki & Salah (neither).
     """

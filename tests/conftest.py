@@ -1,0 +1,97 @@
+"""Strict settings for every test, and the small worlds that several of them share."""
+
+import os
+
+# Before jax is imported, and inherited by the programs that tests start. The tests
+# marked gpu are run with another value.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import importlib
+import pathlib
+
+import jax
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from gan_jax import build
+from gan_jax.classifier import ClassifierSettings
+from gan_jax.data import Dataset, DatasetSpec, load_dataset
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# Sizes that differ from each other, so that no mix-up of two goes unseen.
+SMALL_FIELDS = {
+    "batch_size": 6,
+    "num_steps": 20,
+    "latent.size": 7,
+    "generator.hidden_sizes": (16, 12),
+    "generator.label_width": 5,
+    "discriminator.hidden_sizes": (14, 10),
+    "discriminator.label_width": 4,
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def judge_cache(tmp_path_factory) -> pathlib.Path:
+    """Judges that tests train are shared between them, away from the user's cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def tiny_spec() -> DatasetSpec:
+    return DatasetSpec("tiny", (4, 3, 1), 3, ("a", "b", "c"))
+
+
+@pytest.fixture(scope="session")
+def small_config():
+    """small_config({field: value}, name=..., model=...): a config file's, shrunk."""
+
+    def make(
+        fields: dict | None = None, *, name: str = "default", model: str | None = None
+    ) -> ConfigDict:
+        module = importlib.import_module(f"configs.{name}")
+        config = module.get_config() if model is None else module.get_config(model)
+        small = dict(SMALL_FIELDS)
+        for player in ("generator", "discriminator"):
+            depth = len(config[player].hidden_sizes)
+            sizes = small[f"{player}.hidden_sizes"][:depth]
+            small[f"{player}.hidden_sizes"] = sizes
+        config.update_from_flattened_dict(small | (fields or {}))
+        return config
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_mnist() -> Dataset:
+    """Real digits, 40 training and 20 test images of every class, classes in turn."""
+    full = load_dataset(name="mnist", source="embedded")
+
+    def in_turn(images, labels, per_class):
+        rows = [np.flatnonzero(labels == label)[:per_class] for label in range(10)]
+        rows = np.stack(rows, axis=1).reshape(-1)
+        return images[rows], labels[rows]
+
+    return Dataset(
+        full.spec,
+        *in_turn(full.train_images, full.train_labels, 40),
+        *in_turn(full.test_images, full.test_labels, 20),
+    )
+
+
+@pytest.fixture(scope="session")
+def quick_judge() -> ClassifierSettings:
+    """A judge that is trained within seconds, and not good."""
+    return ClassifierSettings(num_epochs=1, min_steps=40, batch_size=50)
+
+
+@pytest.fixture
+def tiny_world(monkeypatch, tiny_mnist, quick_judge):
+    """Configs now give the tiny data set and the quick judge."""
+    monkeypatch.setattr(build, "build_dataset", lambda config: tiny_mnist)
+    monkeypatch.setattr(build, "classifier_settings", lambda config: quick_judge)
+    return tiny_mnist

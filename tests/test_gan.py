@@ -1,0 +1,432 @@
+"""The joined losses against NumPy, and every choice that a Gan makes."""
+
+import dataclasses
+import itertools
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy_mlp
+import pytest
+from numpy_mlp import softplus
+
+from gan_jax import build
+from gan_jax.gan import Gan, PhaseModes, count_params
+from gan_jax.losses import ADVERSARIAL_LOSSES
+from gan_jax.networks.mlp import MLPDiscriminator
+from gan_jax.types import Batch, PlayerState
+
+KEY = jax.random.key(3)
+BATCH = 6
+REAL = Batch(
+    jax.random.randint(jax.random.key(1), (BATCH, 4, 3, 1), 0, 256).astype(jnp.uint8),
+    jnp.array([2, 0, 1, 1, 2, 0]),
+)
+LATENTS = jax.random.normal(jax.random.key(2), (BATCH, 7))
+LABELS = jnp.array([1, 1, 0, 2, 0, 2])
+NO_DROPOUT = {
+    "generator.dropout_rate": 0.0,
+    "discriminator.dropout_rate": 0.0,
+    "loss.label_smoothing": "fixed",
+    "loss.label_smoothing_amount": 0.1,
+}
+
+
+def player(variables):
+    variables = jax.tree.map(jnp.asarray, variables)
+    model_state = {name: variables[name] for name in variables if name != "params"}
+    return PlayerState(variables["params"], model_state, opt_state=())
+
+
+@pytest.fixture
+def make_gan(small_config, tiny_spec):
+    def make(fields=None):
+        return build.build_gan(small_config(NO_DROPOUT | (fields or {})), tiny_spec)
+
+    return make
+
+
+@pytest.fixture
+def fixed_draws(monkeypatch):
+    """The latents and classes of generated images are LATENTS and LABELS."""
+    monkeypatch.setattr(Gan, "sample_latents", lambda self, key, size: LATENTS)
+    monkeypatch.setattr(Gan, "sample_labels", lambda self, key, size: LABELS)
+
+
+def players(gan):
+    generator, discriminator = (
+        numpy_mlp.randomized(variables, seed)
+        for seed, variables in enumerate(gan.init(jax.random.key(0)))
+    )
+    return player(generator), player(discriminator)
+
+
+def discriminator_loss(gan, generator, discriminator, key=KEY):
+    return gan.discriminator_loss(
+        discriminator.params, discriminator, generator, REAL, key
+    )
+
+
+def generator_loss(gan, generator, discriminator, key=KEY):
+    return gan.generator_loss(generator.params, generator, discriminator, BATCH, key)
+
+
+def scaled_real_images(value_range=(-1.0, 1.0)):
+    low, high = value_range
+    return np.asarray(REAL.images, np.float64) / 255 * (high - low) + low
+
+
+CASES = pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"conditional": False},
+        {"generator.output": "sigmoid"},
+        {"modes.generator_in_discriminator_step": "eval"},
+    ],
+    ids=["conditional", "unconditional", "sigmoid", "generator in eval mode"],
+)
+
+
+@CASES
+def test_discriminator_loss_is_that_of_numpy(make_gan, fixed_draws, fields):
+    gan = make_gan(fields)
+    generator, discriminator = players(gan)
+
+    loss, (model_state, metrics) = discriminator_loss(gan, generator, discriminator)
+
+    conditional = fields.get("conditional", True)
+    fake_images, _ = numpy_mlp.generator(
+        generator.variables,
+        LATENTS,
+        LABELS if conditional else None,
+        train="modes.generator_in_discriminator_step" not in fields,
+        output=fields.get("generator.output", "tanh"),
+    )
+    value_range = (0.0, 1.0) if "generator.output" in fields else (-1.0, 1.0)
+    real_logits = numpy_mlp.discriminator(
+        discriminator.variables,
+        scaled_real_images(value_range),
+        REAL.labels if conditional else None,
+    )
+    fake_logits = numpy_mlp.discriminator(
+        discriminator.variables, fake_images, LABELS if conditional else None
+    )
+    real = 0.9 * softplus(-real_logits) + 0.1 * softplus(real_logits)
+    expected = real.mean() + softplus(fake_logits).mean()
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+    assert model_state == {}
+    assert set(metrics) == {"discriminator_loss", "real_accuracy", "fake_accuracy"}
+    assert metrics["discriminator_loss"] == loss
+    np.testing.assert_allclose(metrics["real_accuracy"], np.mean(real_logits > 0))
+    np.testing.assert_allclose(metrics["fake_accuracy"], np.mean(fake_logits < 0))
+
+
+@CASES
+def test_generator_loss_is_that_of_numpy(make_gan, fixed_draws, fields):
+    gan = make_gan(fields)
+    generator, discriminator = players(gan)
+
+    loss, (model_state, metrics) = generator_loss(gan, generator, discriminator)
+
+    labels = LABELS if fields.get("conditional", True) else None
+    images, seen = numpy_mlp.generator(
+        generator.variables,
+        LATENTS,
+        labels,
+        train=True,
+        output=fields.get("generator.output", "tanh"),
+    )
+    logits = numpy_mlp.discriminator(discriminator.variables, images, labels)
+    np.testing.assert_allclose(loss, softplus(-logits).mean(), rtol=1e-5)
+    assert metrics == {"generator_loss": loss}
+    assert set(model_state["batch_stats"]) == set(seen)
+    for name, batch in seen.items():
+        before = generator.model_state["batch_stats"][name]["mean"]
+        mean = 0.9 * before + 0.1 * batch.mean(axis=0)
+        np.testing.assert_allclose(
+            model_state["batch_stats"][name]["mean"], mean, rtol=1e-4, atol=1e-5
+        )
+
+
+def test_accuracies_count_right_answers(make_gan):
+    gan = make_gan()
+    generator, discriminator = players(gan)
+
+    def accuracies(bias):
+        params = discriminator.params | {
+            "logit": {"kernel": jnp.zeros((10, 1)), "bias": jnp.array([bias])}
+        }
+        state = discriminator.replace(params=params)
+        metrics = discriminator_loss(gan, generator, state)[1][1]
+        return float(metrics["real_accuracy"]), float(metrics["fake_accuracy"])
+
+    assert accuracies(1.0) == (1.0, 0.0)  # takes everything for real
+    assert accuracies(-1.0) == (0.0, 1.0)
+
+
+def test_r1_penalty_against_finite_differences(make_gan, fixed_draws):
+    plain, penalized = make_gan(), make_gan({"loss.r1_gamma": 3.0})
+    generator, discriminator = players(plain)
+
+    base, _ = discriminator_loss(plain, generator, discriminator)
+    loss, (_, metrics) = discriminator_loss(penalized, generator, discriminator)
+
+    images, step = scaled_real_images().reshape(BATCH, -1), 1e-6
+    squared = np.zeros(BATCH)
+    for shift in step * np.eye(images.shape[1]):
+        above, below = (
+            numpy_mlp.discriminator(discriminator.variables, moved, REAL.labels)
+            for moved in (images + shift, images - shift)
+        )
+        squared += ((above - below) / (2 * step)) ** 2
+    np.testing.assert_allclose(metrics["r1_penalty"], squared.mean(), rtol=1e-4)
+    # The logged loss is the adversarial one alone; the penalty weighs gamma / 2.
+    np.testing.assert_allclose(metrics["discriminator_loss"], base, rtol=1e-6)
+    np.testing.assert_allclose(loss, base + 1.5 * squared.mean(), rtol=1e-4)
+
+
+class SeparateDiscriminator(MLPDiscriminator):
+    """The same network, passed through once for each of the two batches."""
+
+    mixes_examples = True
+
+
+def test_one_pass_over_both_batches_equals_two(make_gan, fixed_draws):
+    gan = make_gan()
+    generator, discriminator = players(gan)
+    fields = dataclasses.fields(MLPDiscriminator)
+    arguments = {
+        field.name: getattr(gan.discriminator, field.name)
+        for field in fields
+        if field.name not in ("parent", "name")
+    }
+    separate = dataclasses.replace(
+        gan, discriminator=SeparateDiscriminator(**arguments)
+    )
+
+    def loss_and_gradient(gan):
+        return jax.value_and_grad(gan.discriminator_loss, has_aux=True)(
+            discriminator.params, discriminator, generator, REAL, KEY
+        )
+
+    (loss, aux), gradient = loss_and_gradient(gan)
+    (separate_loss, separate_aux), separate_gradient = loss_and_gradient(separate)
+
+    np.testing.assert_allclose(loss, separate_loss, rtol=1e-6)
+    close = {"rtol": 1e-5, "atol": 1e-7}
+    jax.tree.map(
+        lambda *pair: np.testing.assert_allclose(*pair, **close), aux, separate_aux
+    )
+    jax.tree.map(
+        lambda *pair: np.testing.assert_allclose(*pair, **close),
+        gradient,
+        separate_gradient,
+    )
+
+
+class BatchMeanDiscriminator(nn.Module):
+    """The logit of every image is the mean of its batch, kept as a moving mean."""
+
+    mixes_examples = True
+
+    @nn.compact
+    def __call__(self, images, labels, *, train):
+        moving = self.variable("batch_stats", "mean", lambda: jnp.float32(0))
+        mean = images.mean()
+        if train and not self.is_initializing():
+            moving.value = 0.5 * moving.value + 0.5 * mean
+        weight = self.param("weight", nn.initializers.ones, ())
+        return jnp.broadcast_to(weight * mean, images.shape[:1])
+
+
+class ConstantGenerator(nn.Module):
+    """Images of 0.25 in train mode and of 0.5 in eval mode; counts its updates."""
+
+    mixes_examples = False
+
+    @nn.compact
+    def __call__(self, latents, labels, *, train):
+        updates = self.variable("batch_stats", "updates", lambda: jnp.float32(0))
+        if train and not self.is_initializing():
+            updates.value = updates.value + 1
+        weight = self.param("weight", nn.initializers.ones, ())
+        value = weight * (0.25 if train else 0.5)
+        return jnp.broadcast_to(value, (len(latents), 4, 3, 1))
+
+
+class ModeDiscriminator(nn.Module):
+    """Logits: three times the image's mean in train mode, five times in eval mode."""
+
+    mixes_examples = False
+
+    @nn.compact
+    def __call__(self, images, labels, *, train):
+        weight = self.param("weight", nn.initializers.ones, ())
+        return weight * (3.0 if train else 5.0) * images.mean(axis=(1, 2, 3))
+
+
+def stub_gan(discriminator, modes=None):
+    return Gan(
+        generator=ConstantGenerator(),
+        discriminator=discriminator,
+        sampling_generator=ConstantGenerator(),
+        loss=ADVERSARIAL_LOSSES["wasserstein"],
+        latent_size=2,
+        prior="normal",
+        num_classes=3,
+        conditional=False,
+        image_shape=(4, 3, 1),
+        value_range=(-1.0, 1.0),
+        label_smoothing_kind="none",
+        label_smoothing_amount=0.0,
+        r1_gamma=0.0,
+        modes=modes or PhaseModes(),
+    )
+
+
+def test_a_discriminator_that_mixes_never_sees_both_batches_together():
+    gan = stub_gan(BatchMeanDiscriminator())
+    generator, discriminator = map(player, gan.init(jax.random.key(0)))
+
+    loss, (model_state, _) = discriminator_loss(gan, generator, discriminator)
+
+    real, fake = scaled_real_images().mean(), 0.25
+    np.testing.assert_allclose(loss, fake - real, rtol=1e-5)
+    # The real batch first, then the generated one.
+    mean = 0.5 * (0.5 * real) + 0.5 * fake
+    np.testing.assert_allclose(model_state["batch_stats"]["mean"], mean, rtol=1e-5)
+
+
+PHASES = [field.name for field in dataclasses.fields(PhaseModes)]
+
+
+@pytest.mark.parametrize("flags", list(itertools.product([True, False], repeat=5)))
+def test_every_phase_uses_its_own_modes(flags):
+    modes = PhaseModes(**dict(zip(PHASES, flags, strict=True)))
+    gan = stub_gan(ModeDiscriminator(), modes)
+    generator, discriminator = map(player, gan.init(jax.random.key(0)))
+    real = scaled_real_images().mean()
+
+    d_loss, (d_state, _) = discriminator_loss(gan, generator, discriminator)
+    g_loss, (g_state, _) = generator_loss(gan, generator, discriminator)
+    images = gan.generate(generator.variables, LATENTS, LABELS, KEY)
+
+    fake = 0.25 if modes.generator_in_discriminator_step else 0.5
+    slope = 3.0 if modes.discriminator_in_discriminator_step else 5.0
+    np.testing.assert_allclose(d_loss, slope * (fake - real), rtol=1e-5)
+    assert d_state == {}
+    fake = 0.25 if modes.generator_in_generator_step else 0.5
+    slope = 3.0 if modes.discriminator_in_generator_step else 5.0
+    np.testing.assert_allclose(g_loss, -slope * fake, rtol=1e-6)
+    updates = 1 if modes.generator_in_generator_step else 0
+    assert g_state["batch_stats"]["updates"] == updates
+    # (0.25 + 1) / 2 * 255 = 159.4, (0.5 + 1) / 2 * 255 = 191.25
+    assert images.dtype == jnp.uint8 and images.shape == (BATCH, 4, 3, 1)
+    assert np.unique(images) == (159 if modes.generator_in_sampling else 191)
+
+
+def test_phases_of_the_config_reach_the_modes(make_gan):
+    for phase in PHASES:
+        others = {f"modes.{name}": "train" for name in PHASES}
+        gan = make_gan(others | {f"modes.{phase}": "eval"})
+        expected = {name: name != phase for name in PHASES}
+        assert dataclasses.asdict(gan.modes) == expected
+
+
+@pytest.mark.parametrize("conditional", [True, False])
+def test_labels_matter_if_conditional(make_gan, conditional):
+    gan = make_gan({"conditional": conditional, "modes.generator_in_sampling": "eval"})
+    generator, discriminator = players(gan)
+
+    def images(labels):
+        return gan.generate(generator.variables, LATENTS, labels, KEY)
+
+    assert np.array_equal(images(LABELS), images((LABELS + 1) % 3)) != conditional
+    relabelled = REAL._replace(labels=(REAL.labels + 1) % 3)
+    losses = [
+        gan.discriminator_loss(
+            discriminator.params, discriminator, generator, real, KEY
+        )
+        for real in (REAL, relabelled)
+    ]
+    assert (losses[0][0] == losses[1][0]) != conditional
+
+
+@pytest.mark.parametrize(
+    ("output", "lowest"), [("tanh", -1.0), ("sigmoid", 0.0)], ids=["tanh", "sigmoid"]
+)
+def test_images_fill_the_bytes_of_the_output_range(make_gan, output, lowest):
+    fields = {"generator.output": output, "modes.generator_in_sampling": "eval"}
+    gan = make_gan(fields)
+    generator, _ = players(gan)
+    assert gan.value_range == (lowest, 1.0)
+
+    latents = 30 * jax.random.normal(KEY, (200, 7))
+    labels = jnp.zeros(200, jnp.int32)
+    images = gan.generate(generator.variables, latents, labels, KEY)
+
+    expected, _ = numpy_mlp.generator(
+        generator.variables, latents, labels, train=False, output=output
+    )
+    bytes_ = (expected - lowest) / (1 - lowest) * 255
+    assert images.dtype == jnp.uint8
+    assert images.min() == 0 and images.max() == 255
+    np.testing.assert_allclose(images.reshape(200, 12), bytes_, atol=0.51)
+
+
+def test_dropout_at_sampling_may_differ(make_gan):
+    gan = make_gan({"generator.dropout_rate": 0.5, "sampling.dropout_rate": 0.0})
+    generator, _ = players(gan)
+
+    def images(seed):
+        return gan.generate(generator.variables, LATENTS, LABELS, jax.random.key(seed))
+
+    np.testing.assert_array_equal(images(0), images(1))  # none at sampling ...
+    losses = {
+        float(generator_loss(gan, *players(gan), key=jax.random.key(seed))[0])
+        for seed in range(3)
+    }
+    assert len(losses) == 3  # ... but in training
+
+
+@pytest.mark.parametrize(
+    ("prior", "variance", "largest"), [("normal", 1.0, 3.0), ("uniform", 1 / 3, 0.99)]
+)
+def test_latents_follow_the_prior(make_gan, prior, variance, largest):
+    latents = make_gan({"latent.prior": prior}).sample_latents(KEY, 5_000)
+
+    assert latents.shape == (5_000, 7)
+    np.testing.assert_allclose(latents.mean(), 0.0, atol=0.02)
+    np.testing.assert_allclose(latents.var(), variance, rtol=0.03)
+    assert latents.max() > largest and latents.min() < -largest
+    if prior == "uniform":
+        assert np.abs(latents).max() <= 1
+
+
+def test_classes_are_drawn_uniformly(make_gan):
+    labels = make_gan().sample_labels(KEY, 30_000)
+
+    assert labels.shape == (30_000,) and labels.dtype == jnp.int32
+    # Standard deviation of a count: sqrt(30,000 * 1/3 * 2/3) = 82.
+    np.testing.assert_allclose(np.bincount(labels), 3 * [10_000], atol=400)
+
+
+def test_every_call_draws_anew(make_gan):
+    gan = make_gan({"generator.dropout_rate": 0.5, "discriminator.dropout_rate": 0.5})
+    states = players(gan)
+
+    for loss in (discriminator_loss, generator_loss):
+        values = {float(loss(gan, *states, key=jax.random.key(i))[0]) for i in range(3)}
+        assert len(values) == 3
+        assert loss(gan, *states)[0] == loss(gan, *states)[0]
+
+
+def test_count_params():
+    variables = {
+        "params": {"kernel": jnp.zeros((3, 4)), "bias": jnp.zeros(4)},
+        "batch_stats": {"mean": jnp.zeros(5)},
+    }
+
+    assert count_params(variables) == (21, 16)
