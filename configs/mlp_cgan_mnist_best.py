@@ -1,4 +1,17 @@
-"""draft"""
+"""Report D's fully connected cGAN on MNIST with settings of ours.
+
+    python main.py --config=configs/mlp_cgan_mnist_best.py --workdir=runs/best \
+        --config.data.source=files --config.data.dir=DIR
+
+The layers are those of model 10 (label width 256), without dropout and without batch
+norm at the output. What makes the difference: an R1 penalty in place of dropout and
+label smoothing, a learning rate five times as high that decays to 0, and averaged
+generator weights, so that it can generate in eval mode.
+
+Cost: half an hour to an hour on two CPU cores for the 80 epochs, with evaluation.
+Published best: GAN-test 93.0 % (model 18), GAN-train 94.5 % (model 15). What this one
+scores is in RESULTS.md.
+"""
 
 from ml_collections import ConfigDict
 
@@ -7,10 +20,17 @@ from configs import default
 
 def get_config() -> ConfigDict:
     config = default.get_config()
+    config.num_epochs = 80
     config.ema_decay = 0.999
-    config.generator.dropout_rate = 0.0
     config.generator.output_batch_norm = False
+    for player in (config.generator, config.discriminator):
+        player.label_width = 256
+        player.dropout_rate = 0.0
     config.modes.generator_in_sampling = "eval"
+    config.loss.label_smoothing = "none"
+    config.loss.label_smoothing_amount = 0.0
+    config.loss.r1_gamma = 0.05
     for optimizer in (config.generator_optimizer, config.discriminator_optimizer):
+        optimizer.learning_rate = 1e-3
         optimizer.schedule = "cosine"
     return config

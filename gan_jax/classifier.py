@@ -41,18 +41,18 @@ class LeNet(nn.Module):
     """
 
     num_classes: int
-    dropout_rate: float = 0.25
 
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
         features = images.astype(jnp.float32) / 127.5 - 1.0
-        for num_filters in (8, 32):
+        features = features.transpose(3, 1, 2, 0)  # [C, H, W, B], see layers.py
+        for num_filters in (16, 32):
             features = PatchConv(num_filters, (5, 5), padding="VALID")(features)
             features = nn.relu(max_pool_2x2(features))
-        features = features.reshape(features.shape[0], -1)
-        features = nn.Dropout(self.dropout_rate, deterministic=not train)(features)
+        features = features.reshape(-1, images.shape[0]).T
+        features = nn.Dropout(0.1, deterministic=not train)(features)
         features = nn.relu(nn.Dense(128)(features))
-        features = nn.Dropout(self.dropout_rate, deterministic=not train)(features)
+        features = nn.Dropout(0.25, deterministic=not train)(features)
         return nn.Dense(self.num_classes)(features)
 
 
@@ -79,7 +79,7 @@ class ClassifierSettings:
     num_epochs: int = 8
     min_steps: int = 1000
     batch_size: int = 128
-    learning_rate: float = 4e-3
+    learning_rate: float = 2e-3
     seed: int = 0
 
 

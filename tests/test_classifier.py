@@ -121,8 +121,8 @@ def test_lenet_fits_the_usual_image_shapes(shape, flat_features):
         lambda key: network.init(key, images, train=False)["params"], jax.random.key(0)
     )
 
-    assert params["PatchConv_0"]["kernel"].shape == (5, 5, shape[2], 8)
-    assert params["PatchConv_1"]["kernel"].shape == (5, 5, 8, 32)
+    assert params["PatchConv_0"]["kernel"].shape == (5, 5, shape[2], 16)
+    assert params["PatchConv_1"]["kernel"].shape == (5, 5, 16, 32)
     assert params["Dense_0"]["kernel"].shape == (flat_features, 128)
     assert params["Dense_1"]["kernel"].shape == (128, 10)
 

@@ -1,4 +1,9 @@
-"""Layers that several networks share."""
+"""Layers that several networks share.
+
+Convolution and pooling here take images with the batch as the last axis, [C, H, W, B]:
+then every shifted slice is one run of contiguous numbers after the other, which made
+training a LeNet on a CPU 1.7 to 2 times faster than [B, H, W, C].
+"""
 
 from __future__ import annotations
 
@@ -9,29 +14,15 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 
-def _pad_for_same(images: jax.Array, kernel_size: Sequence[int]) -> jax.Array:
-    """Pads height and width with zeros as SAME does at stride 1: more at the end."""
-    height, width = kernel_size
-    return jnp.pad(
-        images,
-        (
-            (0, 0),
-            ((height - 1) // 2, height // 2),
-            ((width - 1) // 2, width // 2),
-            (0, 0),
-        ),
-    )
-
-
 def extract_patches(images: jax.Array, kernel_size: Sequence[int]) -> jax.Array:
     """Gathers every patch that lies wholly inside the images (stride 1).
 
     Args:
-      images: [B, H, W, C].
+      images: [C, H, W, B].
       kernel_size: (h, w), the patch's height and width.
 
     Returns:
-      [B, H - h + 1, W - w + 1, h * w * C], the last axis in the order (row, column,
+      [h * w * C, H - h + 1, W - w + 1, B], the first axis in the order (row, column,
       channel) of a flattened convolution kernel.
 
     Raises:
@@ -41,26 +32,27 @@ def extract_patches(images: jax.Array, kernel_size: Sequence[int]) -> jax.Array:
     columns = images.shape[2] - kernel_size[1] + 1
     if rows < 1 or columns < 1:
         raise ValueError(
-            f"patches of {tuple(kernel_size)} do not fit into images of shape "
-            f"{images.shape}"
+            f"patches of {tuple(kernel_size)} do not fit into images of "
+            f"{images.shape[1:3]}"
         )
-    shifted = [
-        images[:, row : row + rows, column : column + columns, :]
-        for row in range(kernel_size[0])
-        for column in range(kernel_size[1])
-    ]
-    return jnp.concatenate(shifted, axis=-1)
+    return jnp.concatenate(
+        [
+            images[:, row : row + rows, column : column + columns, :]
+            for row in range(kernel_size[0])
+            for column in range(kernel_size[1])
+        ]
+    )
 
 
 class PatchConv(nn.Module):
     """Convolution with stride 1, written as a matrix product over gathered patches.
 
-    Parameters, initialisation and results are those of `nn.Conv`: `kernel`
-    [h, w, C, features] and `bias` [features]. On CPUs XLA's own convolution gradients
-    are several times slower inside `lax.scan` and `lax.fori_loop`; matrix products
-    are not.
+    Parameters, initialisation and results are those of `nn.Conv`, but for the order of
+    the images' axes: `kernel` [h, w, C, features] and `bias` [features]. On CPUs XLA's
+    own convolution gradients are several times slower inside `lax.scan` and
+    `lax.fori_loop`; matrix products are not.
 
-    Takes [B, H, W, C], returns [B, H', W', features] with H' = H for padding 'SAME' and
+    Takes [C, H, W, B], returns [features, H', W', B] with H' = H for padding 'SAME' and
     H - h + 1 for 'VALID'. Raises ValueError for any other padding and for a kernel
     that does not fit.
     """
@@ -74,7 +66,7 @@ class PatchConv(nn.Module):
         kernel = self.param(
             "kernel",
             nn.initializers.lecun_normal(),
-            (*self.kernel_size, images.shape[-1], self.features),
+            (*self.kernel_size, images.shape[0], self.features),
         )
         bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
         if self.padding == "SAME":
@@ -84,8 +76,16 @@ class PatchConv(nn.Module):
                 f"PatchConv padding must be 'SAME' or 'VALID', not {self.padding!r}"
             )
         patches = extract_patches(images, self.kernel_size)
-        outputs = patches @ kernel.reshape(-1, self.features)
-        return outputs + bias.reshape(1, 1, 1, -1)
+        weights = kernel.reshape(-1, self.features).T
+        outputs = weights @ patches.reshape(patches.shape[0], -1)
+        outputs = outputs.reshape(self.features, *patches.shape[1:])
+        return outputs + bias.reshape(-1, 1, 1, 1)
+
+
+def _pad_for_same(images: jax.Array, kernel_size: Sequence[int]) -> jax.Array:
+    """Pads height and width with zeros as SAME does at stride 1: more at the end."""
+    pads = [((size - 1) // 2, size // 2) for size in kernel_size]
+    return jnp.pad(images, ((0, 0), *pads, (0, 0)))
 
 
 def max_pool_2x2(images: jax.Array) -> jax.Array:
@@ -94,9 +94,9 @@ def max_pool_2x2(images: jax.Array) -> jax.Array:
     A reshape and a maximum, since XLA's own pooling gradient (select-and-scatter) is
     slow on CPUs. Where values tie the gradient is shared equally.
 
-    Takes [B, H, W, C], returns [B, H // 2, W // 2, C].
+    Takes [C, H, W, B], returns [C, H // 2, W // 2, B].
     """
-    batch, height, width, channels = images.shape
+    channels, height, width, batch = images.shape
     images = images[:, : height // 2 * 2, : width // 2 * 2, :]
-    squares = images.reshape(batch, height // 2, 2, width // 2, 2, channels)
+    squares = images.reshape(channels, height // 2, 2, width // 2, 2, batch)
     return squares.max(axis=(2, 4))

@@ -8,7 +8,12 @@ from flax import linen as nn
 
 from gan_jax.networks.layers import PatchConv, extract_patches, max_pool_2x2
 
-IMAGE_SHAPE = (3, 7, 6, 2)
+# The layers here take [C, H, W, B], Flax's own take [B, H, W, C].
+BATCH_FIRST_SHAPE = (3, 7, 6, 2)
+
+
+def batch_last(images):
+    return images.transpose(3, 1, 2, 0)
 
 
 @pytest.mark.parametrize(
@@ -17,48 +22,50 @@ IMAGE_SHAPE = (3, 7, 6, 2)
 )
 def test_patch_conv_equals_flax_conv(kernel_size, padding):
     key_images, key_params, key_weights = jax.random.split(jax.random.key(0), 3)
-    images = jax.random.normal(key_images, IMAGE_SHAPE)
-    patch_conv = PatchConv(4, kernel_size, padding=padding)
+    images = jax.random.normal(key_images, BATCH_FIRST_SHAPE)
     conv = nn.Conv(4, kernel_size, padding=padding)
+    patch_conv = PatchConv(4, kernel_size, padding=padding)
     params = conv.init(key_params, images)
     params["params"]["bias"] = jnp.arange(4.0)
 
+    def patch_conv_batch_first(params, images):
+        return batch_last(patch_conv.apply(params, batch_last(images)))
+
     @functools.partial(jax.jit, static_argnums=0)
-    def outputs_and_gradients(module, params, images):
-        outputs, pull_back = jax.vjp(module.apply, params, images)
+    def outputs_and_gradients(apply, params, images):
+        outputs, pull_back = jax.vjp(apply, params, images)
         return outputs, pull_back(jax.random.normal(key_weights, outputs.shape))
 
     jax.tree.map(
         lambda ours, flax: np.testing.assert_allclose(ours, flax, rtol=1e-4, atol=1e-4),
-        outputs_and_gradients(patch_conv, params, images),
-        outputs_and_gradients(conv, params, images),
+        outputs_and_gradients(patch_conv_batch_first, params, images),
+        outputs_and_gradients(conv.apply, params, images),
     )
 
 
 def test_patch_conv_starts_with_flax_conv_params():
-    images = jnp.zeros(IMAGE_SHAPE)
-    params = PatchConv(4, (3, 3)).init(jax.random.key(1), images)
+    images = jnp.zeros(BATCH_FIRST_SHAPE)
+    params = PatchConv(4, (3, 3)).init(jax.random.key(1), batch_last(images))
     expected = nn.Conv(4, (3, 3)).init(jax.random.key(1), images)
 
     jax.tree.map(np.testing.assert_array_equal, params, expected)
 
 
 def test_extract_patches_orders_row_column_channel():
-    images = jnp.arange(2 * 3 * 2).reshape(1, 2, 3, 2)
+    images = batch_last(jnp.arange(2 * 3 * 2).reshape(1, 2, 3, 2))
 
     patches = extract_patches(images, (2, 2))
 
-    np.testing.assert_array_equal(
-        patches,
-        [[[[0, 1, 2, 3, 6, 7, 8, 9], [2, 3, 4, 5, 8, 9, 10, 11]]]],
-    )
+    assert patches.shape == (8, 1, 2, 1)
+    np.testing.assert_array_equal(patches[:, 0, 0, 0], [0, 1, 2, 3, 6, 7, 8, 9])
+    np.testing.assert_array_equal(patches[:, 0, 1, 0], [2, 3, 4, 5, 8, 9, 10, 11])
 
 
 def test_patch_conv_refuses_other_padding_and_too_large_kernels():
-    images = jnp.zeros(IMAGE_SHAPE)
+    images = jnp.zeros((2, 7, 6, 3))
     with pytest.raises(ValueError, match="'SAME' or 'VALID', not 'CIRCULAR'"):
         PatchConv(4, (3, 3), padding="CIRCULAR").init(jax.random.key(0), images)
-    with pytest.raises(ValueError, match=r"\(8, 3\) do not fit.*\(3, 7, 6, 2\)"):
+    with pytest.raises(ValueError, match=r"\(8, 3\) do not fit.*\(7, 6\)"):
         PatchConv(4, (8, 3), padding="VALID").init(jax.random.key(0), images)
 
 
@@ -66,14 +73,17 @@ def test_patch_conv_refuses_other_padding_and_too_large_kernels():
 def test_max_pool_equals_flax_max_pool(size):
     images = jax.random.normal(jax.random.key(2), (3, *size, 2))
 
+    def pool(images):
+        return batch_last(max_pool_2x2(batch_last(images)))
+
     def flax_pool(images):
         return nn.max_pool(images, (2, 2), strides=(2, 2))
 
     def sum_of_squares(pool):
         return lambda images: jnp.sum(pool(images) ** 2)
 
-    np.testing.assert_array_equal(max_pool_2x2(images), flax_pool(images))
+    np.testing.assert_array_equal(pool(images), flax_pool(images))
     np.testing.assert_array_equal(
-        jax.grad(sum_of_squares(max_pool_2x2))(images),
+        jax.grad(sum_of_squares(pool))(images),
         jax.grad(sum_of_squares(flax_pool))(images),
     )
