@@ -17,6 +17,7 @@ from ml_collections import ConfigDict
 from gan_jax import build
 from gan_jax.classifier import ClassifierSettings
 from gan_jax.data import Dataset, DatasetSpec, load_dataset
+from gan_jax.train import train
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
@@ -39,6 +40,14 @@ def judge_cache(tmp_path_factory) -> pathlib.Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compilation_cache(tmp_path_factory) -> None:
+    """What one test compiled the others need not: XLA takes most of the tests' time."""
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("xla")))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 @pytest.fixture(scope="session")
@@ -89,9 +98,39 @@ def quick_judge() -> ClassifierSettings:
     return ClassifierSettings(num_epochs=1, min_steps=40, batch_size=50)
 
 
+def _enter_tiny_world(patch, dataset, judge):
+    patch.setattr(build, "build_dataset", lambda config: dataset)
+    patch.setattr(build, "classifier_settings", lambda config: judge)
+
+
 @pytest.fixture
-def tiny_world(monkeypatch, tiny_mnist, quick_judge):
-    """Configs now give the tiny data set and the quick judge."""
-    monkeypatch.setattr(build, "build_dataset", lambda config: tiny_mnist)
-    monkeypatch.setattr(build, "classifier_settings", lambda config: quick_judge)
+def tiny_world(monkeypatch, tiny_mnist, quick_judge) -> Dataset:
+    """Configs now give the tiny data set, which it returns, and the quick judge."""
+    _enter_tiny_world(monkeypatch, tiny_mnist, quick_judge)
     return tiny_mnist
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory, small_config, tiny_mnist, quick_judge):
+    """(config, workdir) of 12 finished steps in the tiny world, saved every 4."""
+    config = small_config(
+        {
+            "num_steps": 12,
+            "log_every": 4,
+            "checkpoint_every": 4,
+            "sample_every": 12,
+            "steps_per_dispatch": 3,
+            "ema_decay": 0.5,
+            "data.source": "embedded",
+            "checkpoints.keep_latest": 2,
+            "checkpoints.best_num_samples": 100,
+            "eval.num_samples": 60,
+            "eval.num_splits": 3,
+            "eval.num_runs": 2,
+        }
+    )
+    workdir = tmp_path_factory.mktemp("tiny_run")
+    with pytest.MonkeyPatch.context() as patch:
+        _enter_tiny_world(patch, tiny_mnist, quick_judge)
+        assert train(config, workdir)
+    return config, workdir

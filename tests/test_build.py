@@ -1,0 +1,334 @@
+"""From configs to objects: what is wrong with a config is said, field and reason."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from ml_collections import ConfigDict
+
+from gan_jax import build
+from gan_jax.build import ConfigError, build_optimizer, check_config
+from gan_jax.losses import ADVERSARIAL_LOSSES
+from gan_jax.workdir import config_to_dict
+
+UNCONDITIONAL = {"conditional": False, "eval.scores": ("inception_score",)}
+
+
+def test_the_defaults_are_accepted(small_config):
+    check_config(small_config())
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "known"),
+    [
+        ("parallel", "threads", "'jit'"),
+        ("data.name", "mnist2", "'fashion_mnist'"),
+        ("latent.prior", "gaussian", "'normal', 'uniform'"),
+        ("generator.name", "dcgan0", "'mlp'"),
+        ("discriminator.name", "dcgan0", "'mlp'"),
+        ("generator.activation", "elu0", "'leaky_relu', 'relu'"),
+        ("discriminator.kernel_init", "he", "'kaiming_normal', 'xavier_normal'"),
+        ("generator.output", "relu", "'tanh', 'sigmoid'"),
+        ("modes.generator_in_sampling", "test", "'train', 'eval'"),
+        ("modes.discriminator_in_generator_step", "", "'train', 'eval'"),
+        ("loss.name", "hinge0", "'non_saturating', 'minimax', 'wasserstein'"),
+        ("loss.label_smoothing", "soft", "'none', 'fixed', 'random'"),
+        ("generator_optimizer.schedule", "step", "'constant', 'cosine', 'linear'"),
+        ("discriminator_optimizer.schedule", "step", "'constant', 'cosine', 'linear'"),
+        ("checkpoints.best_metric", "fid0", "'inception_score', 'gan_test', ''"),
+        ("classifier.name", "resnet0", "'lenet'"),
+    ],
+)
+def test_unknown_names_list_the_known(small_config, field, value, known):
+    with pytest.raises(ConfigError) as caught:
+        check_config(small_config({field: value}))
+
+    assert f"config.{field} is {value!r}" in str(caught.value)
+    assert known in str(caught.value)
+
+
+def test_unknown_score_lists_the_known(small_config):
+    config = small_config({"eval.scores": ("inception_score", "fid0")})
+
+    with pytest.raises(ConfigError, match="eval.scores is 'fid0'.*'gan_train'"):
+        check_config(config)
+
+
+@pytest.mark.parametrize(
+    ("field", "bad", "good"),
+    [
+        ("num_steps", -1, 1),
+        ("batch_size", 0, 1),
+        ("d_steps", 0, 1),
+        ("g_steps", 0, 1),
+        ("latent.size", 0, 1),
+        ("log_every", 0, 1),
+        ("sample_every", 0, 1),
+        ("checkpoint_every", 0, 1),
+        ("steps_per_dispatch", 0, 1),
+        ("checkpoints.keep_latest", 0, 1),
+        ("sampling.batch_size", -1, 0),
+        ("eval.num_runs", 1, 2),  # a sample standard deviation needs two
+        ("eval.gan_train_samples", -1, 0),
+        ("eval.num_splits", 0, 1),
+        ("loss.r1_gamma", -0.5, 0.0),
+        ("loss.label_smoothing_amount", 1.5, 1.0),
+        ("loss.label_smoothing_amount", -0.1, 0.0),
+        ("ema_decay", 1.0, 0.99),
+        ("generator.dropout_rate", 1.0, 0.0),
+        ("discriminator.dropout_rate", -0.5, 0.0),
+    ],
+)
+def test_ranges(small_config, field, bad, good):
+    check_config(small_config({field: good}))
+    with pytest.raises(ConfigError, match=rf"config\.{field} is {bad}"):
+        check_config(small_config({field: bad}))
+
+
+def test_nothing_to_train_for(small_config):
+    with pytest.raises(ConfigError, match="num_steps and config.num_epochs"):
+        check_config(small_config({"num_steps": 0, "num_epochs": 0}))
+    check_config(small_config({"num_steps": 0, "num_epochs": 1}))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"conditional": False},
+            "eval.scores asks for gan_test, gan_train.*conditional is False",
+        ),
+        (
+            UNCONDITIONAL | {"checkpoints.best_metric": "gan_test"},
+            "best_metric is gan_test.*conditional is False",
+        ),
+        ({"generator.label_width": 16}, r"generator.label_width is 16.*size, 16"),
+        ({"discriminator.label_width": 0}, r"discriminator.label_width is 0"),
+        (
+            {"loss.name": "wasserstein"},
+            "label_smoothing is 'random'.*wasserstein loss has no target",
+        ),
+        (
+            {"sampling.dropout_rate": 0.1, "modes.generator_in_sampling": "eval"},
+            "sampling.dropout_rate is set.*'eval'",
+        ),
+        ({"eval.num_samples": 9}, "eval.num_splits is 10.*num_samples, 9"),
+        (
+            {"checkpoints.best_num_samples": 9},
+            "eval.num_splits is 10.*checkpoints.best_num_samples, 9",
+        ),
+    ],
+)
+def test_impossible_combinations(small_config, fields, message):
+    with pytest.raises(ConfigError, match=message):
+        check_config(small_config(fields))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        UNCONDITIONAL | {"generator.label_width": 0},
+        {"loss.name": "wasserstein", "loss.label_smoothing": "none"},
+        {"sampling.dropout_rate": 0.0},
+        {"checkpoints.best_metric": "gan_test"},
+        {"checkpoints.best_metric": ""},
+    ],
+)
+def test_possible_combinations(small_config, fields):
+    check_config(small_config(fields))
+
+
+def test_number_of_steps(small_config):
+    assert build.number_of_steps(small_config({"num_steps": 5}), 10_000) == 5
+    config = small_config({"num_steps": 0, "num_epochs": 3, "batch_size": 96})
+    assert build.number_of_steps(config, 10_000) == 3 * 104
+
+
+def test_batch_larger_than_the_data(small_config):
+    config = small_config({"data.source": "embedded", "batch_size": 10_001})
+
+    with pytest.raises(ConfigError, match="batch_size is 10001.*10000 training images"):
+        build.build_dataset(config)
+
+
+def test_gan_is_as_configured(small_config, tiny_spec):
+    config = small_config(
+        {
+            "latent.prior": "uniform",
+            "loss.name": "minimax",
+            "loss.label_smoothing": "fixed",
+            "loss.label_smoothing_amount": 0.2,
+            "loss.r1_gamma": 2.0,
+            "generator.output": "sigmoid",
+            "sampling.dropout_rate": 0.1,
+        }
+    )
+
+    gan = build.build_gan(config, tiny_spec)
+
+    assert gan.loss is ADVERSARIAL_LOSSES["minimax"]
+    assert (gan.latent_size, gan.prior) == (7, "uniform")
+    assert (gan.num_classes, gan.image_shape) == (3, (4, 3, 1))
+    assert (gan.label_smoothing_kind, gan.label_smoothing_amount) == ("fixed", 0.2)
+    assert (gan.r1_gamma, gan.value_range) == (2.0, (0.0, 1.0))
+    assert gan.generator.image_shape == (4, 3, 1)
+    assert gan.generator.num_classes == gan.discriminator.num_classes == 3
+    assert gan.generator.hidden_sizes == (16, 12)
+    assert gan.discriminator.hidden_sizes == (14, 10)
+    rates = (gan.generator.dropout_rate, gan.sampling_generator.dropout_rate)
+    assert rates == (0.5, 0.1)
+
+
+def test_a_config_read_back_from_json_builds_the_same_gan(small_config, tiny_spec):
+    config = small_config()
+    read_back = ConfigDict(config_to_dict(config))
+
+    gan = build.build_gan(read_back, tiny_spec)
+
+    assert gan == build.build_gan(config, tiny_spec)
+    assert hash(gan.generator) == hash(build.build_gan(config, tiny_spec).generator)
+    check_config(read_back)
+
+
+def test_unknown_network_argument_lists_the_known(small_config, tiny_spec):
+    config = small_config()
+    with config.unlocked():
+        config.generator.hidden_size = (5,)
+
+    with pytest.raises(ConfigError) as caught:
+        build.build_gan(config, tiny_spec)
+
+    message = str(caught.value)
+    assert "config.generator has hidden_size, which MLPGenerator" in message
+    assert "hidden_sizes" in message and "dropout_rate" in message
+    known = message.split("known: ")[1].split(", ")
+    assert "parent" not in known and "name" not in known
+
+
+GRADIENT = jnp.array([0.5, -2.0, 0.1])
+
+
+def updates(optimizer, count=1):
+    """The first `count` updates for the same gradient."""
+    state, given = optimizer.init(jnp.zeros(3)), []
+    for _ in range(count):
+        update, state = optimizer.update(GRADIENT, state, jnp.zeros(3))
+        given.append(np.asarray(update))
+    return given
+
+
+def optimizer_fields(name, arguments=None, **fields):
+    """Of the generator's; arguments that are not given are left at optax's default."""
+    arguments = {"b1": None, "b2": None} | (arguments or {})
+    fields = {"name": name, "learning_rate": 0.1} | fields
+    fields |= {f"arguments.{key}": value for key, value in arguments.items()}
+    return {f"generator_optimizer.{key}": value for key, value in fields.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("sgd", lambda g: -0.1 * g),
+        # optax: the mean square after one gradient is a tenth of its square.
+        ("rmsprop", lambda g: -0.1 * g / np.sqrt(0.1 * g**2 + 1e-8)),
+        # optax: the accumulator starts at 0.1.
+        ("adagrad", lambda g: -0.1 * g / np.sqrt(0.1 + g**2 + 1e-7)),
+        ("adam", lambda g: -0.1 * np.sign(g)),
+    ],
+)
+def test_optimizers_by_name(small_config, name, expected):
+    config = small_config(optimizer_fields(name))
+
+    (update,) = updates(build_optimizer(config, "generator", 10))
+
+    np.testing.assert_allclose(update, expected(np.asarray(GRADIENT)), rtol=1e-5)
+
+
+def test_optimizer_arguments(small_config):
+    config = small_config(optimizer_fields("adam", {"b1": 0.5, "b2": 0.9, "eps": 0.3}))
+
+    given = updates(build_optimizer(config, "generator", 10), 3)
+
+    expected = updates(optax.adam(0.1, b1=0.5, b2=0.9, eps=0.3), 3)
+    np.testing.assert_array_equal(given, expected)
+
+
+def test_each_player_has_its_own_optimizer(small_config):
+    config = small_config(optimizer_fields("sgd"))
+
+    (generator_update,) = updates(build_optimizer(config, "generator", 10))
+    (discriminator_update,) = updates(build_optimizer(config, "discriminator", 10))
+
+    np.testing.assert_allclose(generator_update, -0.1 * GRADIENT, rtol=1e-6)
+    np.testing.assert_allclose(
+        discriminator_update, -2e-4 * np.sign(GRADIENT), rtol=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    ("schedule", "factors"),
+    [
+        ("constant", [1, 1, 1, 1, 1]),
+        ("linear", [1, 0.75, 0.5, 0.25, 0]),
+        ("cosine", [1, (2 + 2**0.5) / 4, 0.5, (2 - 2**0.5) / 4, 0]),
+    ],
+)
+def test_schedules_end_at_zero(small_config, schedule, factors):
+    config = small_config(optimizer_fields("sgd", schedule=schedule))
+
+    given = updates(build_optimizer(config, "generator", 4), 5)
+
+    expected = [-0.1 * factor * np.asarray(GRADIENT) for factor in factors]
+    np.testing.assert_allclose(given, expected, rtol=1e-5, atol=1e-8)
+
+
+def test_schedules_count_the_updates_of_their_player(small_config, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(
+        build,
+        "build_optimizer",
+        lambda config, player, count: asked.update({player: count}) or optax.sgd(0.1),
+    )
+    # Stops before anything is compiled.
+    monkeypatch.setattr(build, "make_train_step", lambda *args, **kwargs: 1 / 0)
+    config = small_config({"d_steps": 2, "g_steps": 5})
+
+    with pytest.raises(ZeroDivisionError):
+        build.build_training(config, None, num_steps=7)
+
+    assert asked == {"generator": 35, "discriminator": 14}
+
+
+@pytest.mark.parametrize("name", ["adamm", "chain", "apply_updates", "__name__"])
+def test_unknown_optimizer(small_config, name):
+    config = small_config(optimizer_fields(name))
+
+    with pytest.raises(ConfigError, match=f"generator_optimizer.name is '{name}'"):
+        build_optimizer(config, "generator", 10)
+
+
+def test_unknown_optimizer_argument_lists_the_known(small_config):
+    config = small_config({"generator_optimizer.name": "sgd"})
+
+    with pytest.raises(ConfigError, match="has b1, b2, which optax.sgd.*momentum"):
+        build_optimizer(config, "generator", 10)
+
+
+def test_roots_of_randomness():
+    keys = [build.random_keys(seed) for seed in (0, 1, 0)]
+
+    assert set(keys[0]) == {"init", "data", "train", "evaluation"}
+    data = [
+        tuple(np.asarray(jax.random.key_data(key)).tolist())
+        for roots in keys
+        for key in roots.values()
+    ]
+    assert len(set(data)) == 8
+    assert data[:4] == data[8:]
+
+
+def test_classifier_settings(small_config):
+    settings = build.classifier_settings(small_config({"classifier.seed": 5}))
+
+    assert (settings.name, settings.seed) == ("lenet", 5)

@@ -1,0 +1,178 @@
+"""The images asked for, from batches as the generator was trained on."""
+
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax import build
+from gan_jax.sampling import balanced_labels, check_labels, make_sampler
+
+NUM_CLASSES = 3
+KEY = jax.random.key(0)
+
+
+def telling_gan(*, train=True, mixes_examples=True, conditional=True):
+    """Its images tell: class, fewest and most of a class in the batch, random bytes."""
+
+    def generate(variables, latents, labels, key):
+        counts = jax.nn.one_hot(labels, NUM_CLASSES).sum(axis=0)
+        size = labels.shape[0]
+        told = [
+            labels.astype(jnp.float32),
+            jnp.broadcast_to(counts.min(), (size,)),
+            jnp.broadcast_to(counts.max(), (size,)),
+            *latents.T,
+        ]
+        return jnp.stack(told, axis=1).astype(jnp.uint8).reshape(size, 1, 1, -1)
+
+    return SimpleNamespace(
+        conditional=conditional,
+        modes=SimpleNamespace(generator_in_sampling=train),
+        sampling_generator=SimpleNamespace(mixes_examples=mixes_examples),
+        num_classes=NUM_CLASSES,
+        image_shape=(1, 1, 7),
+        sample_latents=lambda key, size: jax.random.randint(key, (size, 4), 0, 256),
+        generate=generate,
+    )
+
+
+def sampled(labels, *, batch_size=6, key=KEY, **gan):
+    """[N, 7]: what the images for these labels tell."""
+    sampler = make_sampler(telling_gan(**gan), batch_size=batch_size)
+    images = sampler({}, key, np.asarray(labels))
+    assert images.dtype == jnp.uint8 and images.shape == (len(labels), 1, 1, 7)
+    return np.asarray(images).reshape(len(labels), 7)
+
+
+REQUESTS = {
+    "in turn": balanced_labels(12, NUM_CLASSES),
+    "one batch and a part": balanced_labels(8, NUM_CLASSES),
+    "one image": [2],
+    "one class": [1] * 10,
+    "uneven": [2, 2, 0, 2, 2, 1, 2, 2, 0],
+    "in blocks": [0] * 5 + [1] * 5 + [2] * 5,
+}
+
+
+@pytest.mark.parametrize("batch_size", [6, 7, 2])
+@pytest.mark.parametrize("labels", REQUESTS.values(), ids=REQUESTS.keys())
+def test_images_are_of_the_classes_asked_for_from_balanced_batches(labels, batch_size):
+    told = sampled(labels, batch_size=batch_size)
+
+    np.testing.assert_array_equal(told[:, 0], labels)
+    # As even as the batch size allows: 6 of 3 classes are 2 each, 7 are 2, 2 and 3.
+    assert np.all(told[:, 1] == batch_size // NUM_CLASSES)
+    assert np.all(told[:, 2] == -(-batch_size // NUM_CLASSES))
+    # Four random bytes: no image is given twice.
+    assert len(np.unique(told[:, 3:], axis=0)) == len(labels)
+
+
+@pytest.mark.parametrize(
+    "gan",
+    [{"train": False}, {"mixes_examples": False}, {"conditional": False}],
+    ids=["eval mode", "no batch norm", "unconditional"],
+)
+@pytest.mark.parametrize("labels", REQUESTS.values(), ids=REQUESTS.keys())
+def test_elsewhere_batches_hold_what_was_asked_for(labels, gan):
+    told = sampled(labels, **gan)
+
+    np.testing.assert_array_equal(told[:, 0], labels)
+    assert len(np.unique(told[:, 3:], axis=0)) == len(labels)
+    first_batch = np.bincount(labels[:6], minlength=3)
+    if len(labels) >= 6:
+        assert told[0, 1] == first_batch.min() and told[0, 2] == first_batch.max()
+
+
+def test_the_key_decides():
+    labels = REQUESTS["uneven"]
+
+    np.testing.assert_array_equal(sampled(labels), sampled(labels))
+    other = sampled(labels, key=jax.random.key(1))
+    assert not np.any(np.all(sampled(labels)[:, 3:] == other[:, 3:], axis=1))
+
+
+@pytest.fixture(scope="module")
+def make_generator(small_config, tiny_spec):
+    def make(fields):
+        config = small_config({"sampling.batch_size": 4} | fields)
+        gan = build.build_gan(config, tiny_spec)
+        variables, _ = gan.init(jax.random.key(1))
+        sampler = build.build_sampler(config, gan)
+        return lambda labels, key=KEY: np.asarray(
+            sampler(variables, key, np.asarray(labels))
+        )
+
+    return make
+
+
+def test_in_eval_mode_filling_up_changes_nothing(make_generator):
+    sample = make_generator({"modes.generator_in_sampling": "eval"})
+
+    five, three = sample([0, 2, 1, 1, 2]), sample([0, 2, 1])
+
+    np.testing.assert_array_equal(five[:3], three)
+    # Nor does the class of a neighbour.
+    np.testing.assert_array_equal(sample([0, 1, 1])[[0, 2]], three[[0, 2]])
+    assert not np.array_equal(sample([0, 1, 1])[1], three[1])
+
+
+def test_in_train_mode_images_do_not_depend_on_what_else_is_asked_for(make_generator):
+    sample = make_generator({"modes.generator_in_sampling": "train"})
+
+    in_turn = sample([0, 1, 2, 0])
+
+    # The n-th image of a class is the same one in any request.
+    np.testing.assert_array_equal(sample([0, 0]), in_turn[[0, 3]])
+    np.testing.assert_array_equal(sample([2]), in_turn[[2]])
+
+
+def test_unconditional_images_do_not_depend_on_labels(make_generator):
+    sample = make_generator({"conditional": False, "eval.scores": ()})
+
+    images = sample([0, 1, 2, 0, 1])
+
+    np.testing.assert_array_equal(images, sample([2, 2, 2, 2, 2]))
+    assert len(np.unique(images, axis=0)) == 5
+
+
+def test_batch_size_is_that_of_training_by_default(small_config, tiny_spec):
+    def tell(fields):
+        sampler = build.build_sampler(small_config(fields), telling_gan())
+        return np.asarray(sampler({}, KEY, np.zeros(1, np.int32))).reshape(-1)[1:3]
+
+    np.testing.assert_array_equal(tell({"batch_size": 9}), [3, 3])
+    np.testing.assert_array_equal(
+        tell({"batch_size": 9, "sampling.batch_size": 4}), [1, 2]
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([[0, 1]], r"one-dimensional.*shape \(1, 2\)"),
+        ([], "non-empty"),
+        ([0.0, 1.0], "integers, not float64"),
+        ([0, 3], "0 to 3; .* 0 to 2"),
+        ([-1, 2], "-1 to 2; .* 0 to 2"),
+    ],
+)
+def test_bad_labels(labels, message):
+    with pytest.raises(ValueError, match=message):
+        make_sampler(telling_gan(), batch_size=6)({}, KEY, np.array(labels))
+
+
+def test_labels_become_int32():
+    checked = check_labels(np.array([2, 0], np.uint8), NUM_CLASSES)
+
+    assert checked.dtype == np.int32
+    np.testing.assert_array_equal(checked, [2, 0])
+
+
+def test_balanced_labels():
+    labels = balanced_labels(5, 3)
+
+    assert labels.dtype == np.int32
+    np.testing.assert_array_equal(labels, [0, 1, 2, 0, 1])

@@ -1,0 +1,138 @@
+"""A folder holds one run: another config is refused with the fields named."""
+
+import json
+
+import pytest
+from ml_collections import ConfigDict
+
+from gan_jax.build import ConfigError
+from gan_jax.workdir import (
+    check_evaluation_config,
+    config_to_dict,
+    load_config,
+    save_config,
+)
+
+
+def test_config_survives_the_file(tmp_path, small_config):
+    config = small_config()
+    save_config(tmp_path / "new" / "run", config)
+
+    loaded = load_config(tmp_path / "new" / "run")
+
+    assert isinstance(loaded, ConfigDict)
+    assert config_to_dict(loaded) == config_to_dict(config)
+    assert loaded.generator.hidden_sizes == [16, 12]  # JSON has no tuples
+    assert json.loads((tmp_path / "new" / "run" / "config.json").read_text()) == (
+        config_to_dict(config)
+    )
+    assert [path.name for path in (tmp_path / "new" / "run").iterdir()] == [
+        "config.json"
+    ]
+
+
+def test_the_same_config_is_accepted_and_not_rewritten(tmp_path, small_config):
+    save_config(tmp_path, small_config())
+    before = (tmp_path / "config.json").stat()
+
+    save_config(tmp_path, small_config())
+
+    after = (tmp_path / "config.json").stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_a_different_config_is_refused_and_every_field_named(tmp_path, small_config):
+    save_config(tmp_path, small_config())
+    other = small_config({"seed": 3, "generator.dropout_rate": 0.25})
+
+    with pytest.raises(ConfigError) as caught:
+        save_config(tmp_path, other)
+
+    message = str(caught.value)
+    assert str(tmp_path) in message
+    assert "config.seed is 3 here, 0 there" in message
+    assert "config.generator.dropout_rate is 0.25 here, 0.5 there" in message
+    assert message.count(" here, ") == 2
+    assert load_config(tmp_path).seed == 0
+
+
+def test_fields_on_one_side_only_are_named(tmp_path, small_config):
+    config = small_config()
+    with config.unlocked():
+        config.generator.extra = 5
+    save_config(tmp_path, config)
+
+    with pytest.raises(ConfigError, match="generator.extra is 'absent' here, 5 there"):
+        save_config(tmp_path, small_config())
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"data.dir": "elsewhere"},
+        {"classifier.cache_dir": "elsewhere"},
+        {"steps_per_dispatch": 7},
+    ],
+)
+def test_what_does_not_change_the_run_may_differ(tmp_path, small_config, fields):
+    save_config(tmp_path, small_config())
+
+    save_config(tmp_path, small_config(fields))
+    check_evaluation_config(tmp_path, small_config(fields))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"eval.num_samples": 5},
+        {"eval.scores": ("gan_test",)},
+        {"sampling.dropout_rate": 0.1},
+        {"classifier.seed": 4},
+        {"modes.generator_in_sampling": "eval"},
+        {"data.source": "files"},
+    ],
+)
+def test_how_a_run_is_judged_may_differ_in_evaluation_alone(
+    tmp_path, small_config, fields
+):
+    save_config(tmp_path, small_config())
+
+    check_evaluation_config(tmp_path, small_config(fields))
+    with pytest.raises(ConfigError, match=next(iter(fields))):
+        save_config(tmp_path, small_config(fields))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"latent.prior": "uniform"},
+        {"data.name": "fashion_mnist"},
+        {"modes.generator_in_discriminator_step": "eval"},
+        {"modes.generator_in_generator_step": "eval"},
+        {"num_steps": 21},
+    ],
+)
+def test_what_was_trained_may_not_differ_in_evaluation(tmp_path, small_config, fields):
+    save_config(tmp_path, small_config())
+
+    with pytest.raises(ConfigError, match=next(iter(fields))):
+        check_evaluation_config(tmp_path, small_config(fields))
+
+
+def test_no_run(tmp_path):
+    with pytest.raises(ConfigError, match=f"{tmp_path} holds no run"):
+        load_config(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b'{"seed": 1', b"", b"\xff\xfe", b"[1, 2]", b"3"],
+    ids=["cut off", "empty", "bytes", "list", "number"],
+)
+def test_a_damaged_config_is_named(tmp_path, content, small_config):
+    (tmp_path / "config.json").write_bytes(content)
+
+    with pytest.raises(ConfigError, match=f"{tmp_path / 'config.json'} is damaged"):
+        load_config(tmp_path)
+    with pytest.raises(ConfigError, match="is damaged"):
+        save_config(tmp_path, small_config())
