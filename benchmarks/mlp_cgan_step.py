@@ -12,7 +12,9 @@ is checked first: without dropout and on the same draws, the losses of a few tra
 must agree.
 
 In each round gan_jax runs --steps steps in one dispatch, as the training loop does, and
-then PyTorch runs as many. The medians over the rounds and their ratio are what to quote.
+then PyTorch runs as many. Quote the medians over the rounds and their ratio, and only
+from an otherwise idle machine: PyTorch's threads wait for each other in every
+operation, so that other load slows it down out of proportion.
 """
 
 import argparse
@@ -329,10 +331,16 @@ def time_in_turns(
     """Seconds per step of each program, round after round, after a warm-up of both."""
     ours(num_steps)
     theirs(num_steps)
-    return [
-        (_seconds_per_step(ours, num_steps), _seconds_per_step(theirs, num_steps))
-        for _ in range(num_rounds)
-    ]
+    rounds = []
+    for number in range(1, num_rounds + 1):
+        pair = tuple(_seconds_per_step(run, num_steps) for run in (ours, theirs))
+        rounds.append(pair)
+        print(
+            f"round {number}: gan_jax {pair[0] * 1e3:.2f}, PyTorch {pair[1] * 1e3:.2f} "
+            "ms per step",
+            flush=True,
+        )
+    return rounds
 
 
 def _seconds_per_step(program: Program, num_steps: int) -> float:
@@ -372,8 +380,8 @@ def format_table(result: dict) -> str:
         lines.append(f"{name:<12}{''.join(columns)}")
     ratios = result["ratios"]
     lines += [
-        f"gan_jax is {result['ratio_of_medians']:.2f} times as fast (ratio of medians); "
-        f"median of the rounds' ratios {result['median_of_ratios']:.2f}, from "
+        f"PyTorch's time / gan_jax's: {result['ratio_of_medians']:.2f} (of medians); "
+        f"in the rounds {result['median_of_ratios']:.2f} (median), "
         f"{min(ratios):.2f} to {max(ratios):.2f}",
         f"{len(ratios)} rounds of {result['steps_per_round']} steps each on "
         f"{result['threads']} threads; PyTorch's Adam: {result['torch_adam']}; "

@@ -192,8 +192,8 @@ class Training:
     ) -> None:
         """Train steps of `d_steps` updates of D, each on its own batch, then one of G.
 
-        `order` gives the positions of each batch, see `shuffled_batches`. Label smoothing
-        is random.
+        `order` gives the positions of each batch, see `shuffled_batches`. Label
+        smoothing is random.
         """
         for _ in range(num_steps):
             for _ in range(d_steps):

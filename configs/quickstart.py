@@ -2,18 +2,19 @@
 
     python main.py --config=configs/quickstart.py --workdir=runs/quickstart
 
+The settings are those of mlp_cgan_mnist_best, for 3,000 steps on 10,000 images.
 Cost: under three minutes on two CPU cores, evaluation included. For what it scores see
 RESULTS.md.
 """
 
 from ml_collections import ConfigDict
 
-from configs import default
+from configs import mlp_cgan_mnist_best
 
 
 def get_config() -> ConfigDict:
-    config = default.get_config()
-    config.num_steps = 4000
+    config = mlp_cgan_mnist_best.get_config()
+    config.num_steps = 3000
     config.data.source = "embedded"
     config.sample_every = 1000
     config.checkpoint_every = 1000

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy_mlp
 import pytest
+from conftest import ONE_HIDDEN_LAYER
 from numpy_mlp import softplus
 
 from gan_jax import build
@@ -25,7 +26,7 @@ REAL = Batch(
 )
 LATENTS = jax.random.normal(jax.random.key(2), (BATCH, 7))
 LABELS = jnp.array([1, 1, 0, 2, 0, 2])
-NO_DROPOUT = {
+PLAIN = ONE_HIDDEN_LAYER | {
     "generator.dropout_rate": 0.0,
     "discriminator.dropout_rate": 0.0,
     "loss.label_smoothing": "fixed",
@@ -42,7 +43,7 @@ def player(variables):
 @pytest.fixture
 def make_gan(small_config, tiny_spec):
     def make(fields=None):
-        return build.build_gan(small_config(NO_DROPOUT | (fields or {})), tiny_spec)
+        return build.build_gan(small_config(PLAIN | (fields or {})), tiny_spec)
 
     return make
 
@@ -156,7 +157,7 @@ def test_accuracies_count_right_answers(make_gan):
 
     def accuracies(bias):
         params = discriminator.params | {
-            "logit": {"kernel": jnp.zeros((10, 1)), "bias": jnp.array([bias])}
+            "logit": {"kernel": jnp.zeros((9, 1)), "bias": jnp.array([bias])}
         }
         state = discriminator.replace(params=params)
         metrics = discriminator_loss(gan, generator, state)[1][1]

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from conftest import ONE_HIDDEN_LAYER
 
 from gan_jax import build
 from gan_jax.data.batches import EpochOrder
@@ -31,12 +32,6 @@ DATA = Batch(
     jnp.arange(NUM_EXAMPLES, dtype=jnp.int32) % 3,
 )
 REAL = Batch(DATA.images[:6], DATA.labels[:6])
-# Compiles in half the time of two.
-ONE_HIDDEN_LAYER = {
-    "generator.hidden_sizes": (8,),
-    "generator.batch_norm": False,
-    "discriminator.hidden_sizes": (9,),
-}
 
 
 def without_keys(tree):

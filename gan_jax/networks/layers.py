@@ -7,6 +7,7 @@ training a LeNet on a CPU 1.7 to 2 times faster than [B, H, W, C].
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import jax
@@ -100,3 +101,50 @@ def max_pool_2x2(images: jax.Array) -> jax.Array:
     images = images[:, : height // 2 * 2, : width // 2 * 2, :]
     squares = images.reshape(channels, height // 2, 2, width // 2, 2, batch)
     return squares.max(axis=(2, 4))
+
+
+# Binary digits of a dropout rate that count; 0.5 needs one, 0.05 all of them.
+_RATE_DIGITS = 16
+
+
+class Dropout(nn.Module):
+    """Dropout as `nn.Dropout`, with masks made of as few random bits as it takes.
+
+    Sets an element to 0 with probability `rate`, in [0, 1), and divides the others by
+    1 - rate; `train=False` changes nothing. Draws from the stream `dropout`. The rate
+    is rounded to a multiple of 2^-16. At rate 0.5 an element costs one random bit in
+    place of 32, which was a tenth of the fully connected GANs' train step on a CPU.
+
+    Takes and returns an array of any shape. Source: Srivastava et al. 2014, section 4.
+    """
+
+    rate: float
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array, *, train: bool) -> jax.Array:
+        if not train or self.rate == 0:
+            return inputs
+        keep = bernoulli_mask(self.make_rng("dropout"), 1 - self.rate, inputs.shape)
+        return jnp.where(keep, inputs / (1 - self.rate), 0)
+
+
+def bernoulli_mask(
+    key: jax.Array, probability: float, shape: Sequence[int]
+) -> jax.Array:
+    """Independent draws, bool of `shape`, that are True with `probability` in [0, 1].
+
+    Works on 32 elements at a time: with random words w, the step `w | mask` halves the
+    distance of the bits' probability from 1 and `w & mask` that from 0, so that the
+    binary digits of the probability, last one first, say which to take.
+    """
+    size = math.prod(shape)
+    numerator = round(probability * 2**_RATE_DIGITS)
+    if numerator == 2**_RATE_DIGITS:
+        return jnp.ones(shape, bool)
+    digits = f"{numerator:0{_RATE_DIGITS}b}".rstrip("0")
+    words = jax.random.bits(key, (len(digits), -(-size // 32)), jnp.uint32)
+    mask = jnp.zeros(words.shape[1:], jnp.uint32)
+    for digit, random in zip(reversed(digits), words, strict=True):
+        mask = random | mask if digit == "1" else random & mask
+    bits = (mask[:, None] >> jnp.arange(32, dtype=jnp.uint32)[None]) & 1
+    return bits.reshape(-1)[:size].reshape(shape) == 1

@@ -11,6 +11,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gan_jax.networks.layers import Dropout
+
 ACTIVATIONS: dict[str, Callable[[jax.Array, float], jax.Array]] = {
     "leaky_relu": nn.leaky_relu,
     "relu": lambda inputs, negative_slope: nn.relu(inputs),
@@ -102,7 +104,7 @@ class _MLP(nn.Module):
             if batch_norm:
                 outputs = _batch_norm(train, f"hidden_{layer}_norm")(outputs)
             outputs = ACTIVATIONS[self.activation](outputs, self.negative_slope)
-            outputs = nn.Dropout(self.dropout_rate, deterministic=not train)(outputs)
+            outputs = Dropout(self.dropout_rate)(outputs, train=train)
         return outputs
 
 

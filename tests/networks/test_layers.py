@@ -1,4 +1,5 @@
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +7,13 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from gan_jax.networks.layers import PatchConv, extract_patches, max_pool_2x2
+from gan_jax.networks.layers import (
+    Dropout,
+    PatchConv,
+    bernoulli_mask,
+    extract_patches,
+    max_pool_2x2,
+)
 
 # The layers here take [C, H, W, B], Flax's own take [B, H, W, C].
 BATCH_FIRST_SHAPE = (3, 7, 6, 2)
@@ -87,3 +94,42 @@ def test_max_pool_equals_flax_max_pool(size):
         jax.grad(sum_of_squares(pool))(images),
         jax.grad(sum_of_squares(flax_pool))(images),
     )
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.05, 0.25, 0.5, 0.7, 0.95, 1.0])
+def test_mask_is_true_as_often_as_asked(probability):
+    shape = (200, 1001)  # not a multiple of 32
+
+    mask = np.asarray(bernoulli_mask(jax.random.key(0), probability, shape))
+
+    assert mask.shape == shape and mask.dtype == bool
+    deviation = math.sqrt(probability * (1 - probability) / mask.size)
+    assert abs(mask.mean() - probability) <= 4 * deviation + 2**-17
+    # Every one of the 32 places in a word alike.
+    places = mask.reshape(-1)[: mask.size // 32 * 32].reshape(-1, 32).mean(axis=0)
+    assert np.abs(places - probability).max() <= 5 * deviation * math.sqrt(32) + 2**-17
+
+
+def test_mask_elements_are_independent():
+    mask = np.asarray(bernoulli_mask(jax.random.key(1), 0.3, (1000, 320))) - 0.3
+    neighbours = [np.mean(mask[:, :-lag] * mask[:, lag:]) for lag in (1, 2, 31, 32, 33)]
+
+    assert np.abs(neighbours).max() < 5 * 0.3 * 0.7 / math.sqrt(1000 * 287)
+
+
+def test_dropout_scales_what_it_keeps_in_train_mode_only():
+    inputs = jnp.arange(1.0, 641.0).reshape(20, 32)
+    layer = Dropout(0.75)
+
+    def outputs(train, seed):
+        return layer.apply(
+            {}, inputs, train=train, rngs={"dropout": jax.random.key(seed)}
+        )
+
+    np.testing.assert_array_equal(outputs(False, 0), inputs)
+    dropped = np.asarray(outputs(True, 0))
+    np.testing.assert_array_equal(dropped[dropped != 0], 4 * inputs[dropped != 0])
+    assert abs(np.mean(dropped == 0) - 0.75) < 0.07
+    np.testing.assert_array_equal(outputs(True, 0), dropped)
+    assert np.any(outputs(True, 1) != dropped)
+    np.testing.assert_array_equal(Dropout(0.0).apply({}, inputs, train=True), inputs)

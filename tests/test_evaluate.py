@@ -1,0 +1,291 @@
+"""Scores against known answers: real images as generated, and what judges see."""
+
+import json
+import math
+import shutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from gan_jax import evaluate as evaluate_module
+from gan_jax.build import ConfigError
+from gan_jax.classifier import train_classifier
+from gan_jax.evaluate import Judge, evaluate, format_scores, gan_test, gan_train
+from gan_jax.generator import Generator, load_generator
+from gan_jax.report.metric_log import read_metrics
+from gan_jax.workdir import config_to_dict
+
+KEY = jax.random.key(0)
+
+
+def changed(config, fields):
+    other = ConfigDict(config_to_dict(config))
+    other.update_from_flattened_dict(fields)
+    return other
+
+
+@pytest.fixture
+def run(tiny_world, tiny_run, tmp_path):
+    """(config, workdir): a copy of the finished run, to be written in."""
+    config, workdir = tiny_run
+    shutil.copytree(workdir, tmp_path / "run")
+    return config, tmp_path / "run"
+
+
+@pytest.fixture(scope="module")
+def real_judge(tiny_run, tiny_mnist, quick_judge):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            evaluate_module.build, "classifier_settings", lambda config: quick_judge
+        )
+        return Judge.load_or_train(tiny_run[0], tiny_mnist)
+
+
+@pytest.fixture
+def real_generator(monkeypatch, tiny_mnist):
+    """Checkpoints now generate real images: test images, or 400 training images."""
+
+    def sampler(variables, key, labels):
+        train = len(labels) == len(tiny_mnist.train_labels)
+        images = tiny_mnist.train_images if train else tiny_mnist.test_images
+        expected = tiny_mnist.train_labels if train else tiny_mnist.test_labels
+        np.testing.assert_array_equal(labels, expected)
+        return jnp.asarray(images)
+
+    generator = Generator(tiny_mnist.spec, True, 12, sampler, {})
+    monkeypatch.setattr(evaluate_module, "load_generator", lambda *a, **k: generator)
+    return generator
+
+
+def test_real_images_as_generated_reach_the_ceilings(run, real_generator):
+    config, workdir = run
+    config = changed(config, {"eval.num_samples": 200, "eval.gan_train_samples": 400})
+
+    result = evaluate(config, workdir)
+
+    # Exactly: the same images, judged by the same classifier.
+    assert result["gan_test"] == {
+        "mean": result["real_accuracy"],
+        "std": 0.0,
+        "num_runs": 2,
+    }
+    scores = result["inception_score"]
+    assert scores.pop("num_splits") == 3
+    assert scores == result["inception_score_real"]
+    # The same images and settings train the same classifier as the judge.
+    assert result["gan_train"] == result["real_accuracy"]
+    # Twenty test images of each class: the judge is right about some.
+    assert 0.2 < result["real_accuracy"] < 1
+    assert result["real_accuracy"] * 200 == pytest.approx(
+        round(result["real_accuracy"] * 200), abs=1e-9
+    )
+
+
+def test_evaluation_file(run):
+    config, workdir = run
+
+    result = evaluate(config, workdir)
+
+    assert json.loads((workdir / "evaluation.json").read_text()) == result
+    assert (result["step"], result["seed"]) == (12, 0)
+    assert result["data"] == {
+        "name": "mnist",
+        "source": "embedded",
+        "num_train": 400,
+        "num_test": 200,
+    }
+    assert result["classifier"] == {
+        "name": "lenet",
+        "test_accuracy": result["real_accuracy"],
+    }
+    for name in ("inception_score", "inception_score_real"):
+        assert 1 <= result[name]["mean"] <= 10 and result[name]["std"] >= 0
+    for name in ("real_accuracy", "gan_train"):
+        assert 0 <= result[name] <= 1
+    assert 0 <= result["gan_test"]["mean"] <= 1
+    assert (result["num_samples"], result["gan_train_samples"]) == (60, 400)
+    assert len(result["class_frequencies"]) == 10
+    assert sum(result["class_frequencies"]) == pytest.approx(1)
+    # Two runs of 60 images, so 120 in all.
+    counts = 120 * np.array(result["class_frequencies"])
+    np.testing.assert_allclose(counts, np.round(counts), atol=1e-4)
+
+
+def test_the_best_checkpoint_besides(run):
+    config, workdir = run
+    rows = {row["step"]: row["inception_score"] for row in read_metrics(workdir)}
+    best = max(rows, key=lambda step: (rows[step], step))
+
+    result = evaluate(config, workdir)
+
+    assert result["best"]["step"] == best
+    assert result["best"]["rule"].startswith("largest inception_score of 100 images")
+    # Scored as well, unless it is the one above.
+    assert ("inception_score" in result["best"]) == (best != result["step"])
+
+
+def test_the_best_checkpoint_is_scored_if_it_is_another(run, monkeypatch):
+    config, workdir = run
+    config = changed(config, {"eval.scores": ["inception_score"]})
+    monkeypatch.setattr(
+        "gan_jax.checkpoint.Checkpointer.best_step", lambda checkpoints: 8
+    )
+
+    result = evaluate(config, workdir)
+
+    assert result["step"] == 12 and result["best"]["step"] == 8
+    eight = evaluate(config, workdir, 8)
+    assert eight["step"] == 8 and "best" not in eight
+    assert result["best"]["inception_score"] == eight["inception_score"]
+    assert result["inception_score"] != eight["inception_score"]
+
+
+def test_only_the_scores_asked_for(run):
+    config, workdir = run
+
+    result = evaluate(changed(config, {"eval.scores": ["inception_score"]}), workdir)
+
+    assert "inception_score" in result and "inception_score_real" in result
+    assert not {"gan_test", "gan_train", "gan_train_samples"} & set(result)
+
+
+def test_runs_of_gan_test_have_images_of_their_own(run, monkeypatch, real_judge):
+    config, workdir = run
+    seen = []
+    judge = real_judge.classifier
+
+    class Watching(type(judge)):
+        def logits(self, images, **kwargs):
+            seen.append(np.asarray(images))
+            return super().logits(images, **kwargs)
+
+    watching = Watching(judge.network, judge.params, judge.image_shape)
+    monkeypatch.setattr(
+        evaluate_module, "load_or_train_classifier", lambda *a, **k: watching
+    )
+    scores = ["inception_score", "gan_test"]
+    result = evaluate(
+        changed(config, {"eval.scores": scores, "eval.num_runs": 3}), workdir, 12
+    )
+
+    real, *runs = seen
+    assert len(real) == 200 and [len(images) for images in runs] == [60] * 3
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert not np.array_equal(runs[one], runs[other])
+    labels = np.tile(np.arange(10), 6)
+    right = [
+        np.mean(np.argmax(judge.logits(images), axis=1) == labels) for images in runs
+    ]
+    assert result["gan_test"]["mean"] == pytest.approx(np.mean(right), abs=1e-7)
+    # The sample standard deviation, divided by runs - 1.
+    spread = math.sqrt(sum((value - np.mean(right)) ** 2 for value in right) / 2)
+    assert result["gan_test"]["std"] == pytest.approx(spread, abs=1e-6)
+
+
+def test_the_gan_train_classifier_sees_generated_images_alone(
+    run, monkeypatch, tiny_mnist
+):
+    config, workdir = run
+    # Trained before, so that what follows is GAN-train's training.
+    Judge.load_or_train(config, tiny_mnist)
+    seen = []
+
+    def record(images, labels, **kwargs):
+        seen.append((images, np.asarray(labels)))
+        return train_classifier(images, labels, **kwargs)
+
+    monkeypatch.setattr(evaluate_module, "train_classifier", record)
+    monkeypatch.setattr("gan_jax.classifier.train_classifier", record)
+    config = changed(config, {"eval.gan_train_samples": 400})
+    result = evaluate(config, workdir, 12)
+
+    ((images, labels),) = seen  # one training, and not that of the judge
+    real = {
+        image.tobytes() for image in (*tiny_mnist.train_images, *tiny_mnist.test_images)
+    }
+    assert len(images) == 400
+    assert not any(image.tobytes() in real for image in np.asarray(images))
+    np.testing.assert_array_equal(labels, np.tile(np.arange(10), 40))
+    # Nor are they the images of GAN-test.
+    generated = load_generator(workdir, 12)
+    test_key, train_key = jax.random.split(
+        evaluate_module.build.random_keys(config.seed)["evaluation"]
+    )
+    np.testing.assert_array_equal(images, generated.sample(train_key, 400))
+    assert result["gan_train_samples"] == 400
+
+
+def test_gan_test_is_the_accuracy_on_labelled_images(real_judge, tiny_mnist):
+    classifier = real_judge.classifier
+    images, labels = tiny_mnist.test_images, tiny_mnist.test_labels
+    predicted = np.argmax(classifier.logits(images), axis=1)
+
+    assert gan_test(classifier, images, labels) == classifier.accuracy(images, labels)
+    assert gan_test(classifier, images, predicted) == 1.0
+    assert gan_test(classifier, images, (predicted + 1) % 10) == 0.0
+
+
+def test_gan_train_on_the_real_training_set(real_judge, tiny_mnist, quick_judge):
+    def score(labels):
+        return gan_train(
+            tiny_mnist.train_images,
+            labels,
+            test_images=tiny_mnist.test_images,
+            test_labels=tiny_mnist.test_labels,
+            num_classes=10,
+            settings=quick_judge,
+        )
+
+    real = real_judge.classifier.accuracy(
+        tiny_mnist.test_images, tiny_mnist.test_labels
+    )
+    shuffled = np.random.default_rng(0).permutation(tiny_mnist.train_labels)
+    assert score(tiny_mnist.train_labels) == real
+    assert score(shuffled) < 0.25 < real
+
+
+def test_a_judge_scores_what_it_is_asked_for(real_judge, real_generator):
+    def score(metric):
+        return real_judge.score(
+            metric, real_generator, KEY, num_samples=200, num_splits=1
+        )
+
+    dataset = real_judge.dataset
+    logits = np.asarray(real_judge.classifier.logits(dataset.test_images), np.float64)
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    divergence = (p * np.log(p / p.mean(axis=0))).sum(axis=1).mean()
+    np.testing.assert_allclose(score("inception_score"), np.exp(divergence), rtol=1e-4)
+    right = np.mean(logits.argmax(axis=1) == dataset.test_labels)
+    assert score("gan_test") == pytest.approx(right, abs=1e-7)
+
+
+def test_another_config_is_refused(run):
+    config, workdir = run
+
+    with pytest.raises(ConfigError, match="seed is 1 here, 0 there"):
+        evaluate(changed(config, {"seed": 1}), workdir)
+    assert not (workdir / "evaluation.json").exists()
+
+
+def test_scores_for_people_are_per_cent():
+    result = {
+        "step": 4000,
+        "classifier": {"name": "lenet", "test_accuracy": 0.98765},
+        "inception_score": {"mean": 8.1234, "std": 0.0567},
+        "inception_score_real": {"mean": 9.5, "std": 0.1},
+        "gan_test": {"mean": 0.9123, "std": 0.0045},
+        "gan_train": 0.87654,
+        "best": {"step": 3000, "rule": "", "inception_score": {"mean": 9, "std": 0}},
+    }
+
+    judge, last, best = format_scores(result).splitlines()
+
+    assert judge == "judge lenet: 98.77% of the real test images"
+    assert last == (
+        "step 4,000: Inception Score 8.123 ± 0.057 (real 9.500), "
+        "GAN-test 91.23 ± 0.45 %, GAN-train 87.65%"
+    )
+    assert best == "best, step 3,000: Inception Score 9.000 ± 0.000 (real 9.500)"

@@ -1,0 +1,171 @@
+"""A finished run gives its generator back."""
+
+import dataclasses
+import shutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+from PIL import Image
+
+import gan_jax
+from gan_jax import build, generator
+from gan_jax.build import ConfigError
+from gan_jax.checkpoint import CheckpointError
+from gan_jax.generator import load_generator, open_checkpoints, write_samples
+from gan_jax.sampling import make_sampler
+from gan_jax.workdir import config_to_dict
+
+KEY = jax.random.key(0)
+
+
+@pytest.fixture(scope="module")
+def loaded(tiny_run):
+    return gan_jax.load_generator(str(tiny_run[1]))
+
+
+def test_the_latest_checkpoint_and_its_average_generate(tiny_run, loaded):
+    config, workdir = tiny_run
+    gan = build.build_gan(config, loaded.spec)
+    template = jax.eval_shape(lambda: build.build_training(config, gan, 12)[1])
+    with open_checkpoints(config, workdir) as checkpoints:
+        state, step = checkpoints.restore(template)
+
+    assert loaded.step == step == 12
+    assert (loaded.conditional, loaded.spec.name) == (True, "mnist")
+    jax.tree.map(np.testing.assert_array_equal, loaded.variables, state.gan.ema)
+    last, average = state.gan.generator.params["output"], state.gan.ema["params"]
+    assert not np.array_equal(last["kernel"], average["output"]["kernel"])
+    images = make_sampler(gan, batch_size=6)(state.gan.ema, KEY, np.arange(10))
+    np.testing.assert_array_equal(loaded.sample(KEY, np.arange(10)), images)
+
+
+def test_without_an_average_the_last_variables_generate(tiny_run, loaded):
+    config, _ = tiny_run
+    state = build.build_training(
+        config, build.build_gan(config, loaded.spec), num_steps=12
+    )[1].gan
+
+    assert generator.sampling_variables(state) is state.ema
+    without = generator.sampling_variables(state.replace(ema=None))
+    jax.tree.map(np.testing.assert_array_equal, without, state.generator.variables)
+
+
+def test_images_of_the_classes_asked_for(loaded):
+    labels = [3, 3, 0, 9]
+
+    images = loaded.sample(KEY, labels)
+
+    assert images.dtype == jnp.uint8 and images.shape == (4, 28, 28, 1)
+    np.testing.assert_array_equal(images, loaded.sample(KEY, np.array(labels)))
+    assert not np.array_equal(images, loaded.sample(jax.random.key(1), labels))
+
+
+@pytest.mark.parametrize("number", [12, np.int64(12), jnp.int32(12)])
+def test_a_number_gives_every_class_in_turn(loaded, number):
+    in_turn = [*range(10), 0, 1]
+
+    np.testing.assert_array_equal(
+        loaded.sample(KEY, number), loaded.sample(KEY, in_turn)
+    )
+
+
+def test_an_earlier_step(tiny_run, loaded):
+    earlier = load_generator(tiny_run[1], 8)
+
+    assert earlier.step == 8
+    assert not np.array_equal(earlier.sample(KEY, 10), loaded.sample(KEY, 10))
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [(0, ">= 1, not 0"), (-3, ">= 1"), ([10], "0 to 9"), ([0.5], "integers")],
+)
+def test_bad_requests(loaded, labels, message):
+    with pytest.raises(ValueError, match=message):
+        loaded.sample(KEY, labels)
+
+
+def test_unconditional_generators_take_no_labels(loaded):
+    unconditional = dataclasses.replace(loaded, conditional=False)
+
+    with pytest.raises(ValueError, match="unconditional"):
+        unconditional.sample(KEY, [1, 2])
+
+
+def test_no_run(tmp_path):
+    with pytest.raises(ConfigError, match=f"{tmp_path} holds no run"):
+        load_generator(tmp_path)
+
+
+def test_no_checkpoint(tiny_run, tmp_path):
+    shutil.copy(tiny_run[1] / "config.json", tmp_path)
+
+    with pytest.raises(CheckpointError, match=f"{tmp_path} holds no checkpoint"):
+        load_generator(tmp_path)
+
+
+def test_no_such_step(tiny_run):
+    with pytest.raises(CheckpointError, match="3"):
+        load_generator(tiny_run[1], 3)
+
+
+def test_samples_are_written(tiny_run, loaded):
+    config, workdir = tiny_run
+
+    assert write_samples(config, workdir) == workdir / "samples.npz"
+
+    with np.load(workdir / "samples.npz") as samples:
+        images, labels = samples["images"], samples["labels"]
+        assert set(samples) == {"images", "labels"}
+    assert images.dtype == np.uint8 and images.shape == (60, 28, 28, 1)
+    assert labels.dtype == np.int32
+    np.testing.assert_array_equal(labels, np.tile(np.arange(10), 6))
+    key = build.random_keys(config.seed)["evaluation"]
+    np.testing.assert_array_equal(images, loaded.sample(key, labels))
+    with Image.open(workdir / "samples.png") as picture:
+        # Ten rows of pixels doubled, two between; labels at the left.
+        assert picture.height == 10 * (2 * 28 + 2) + 2
+        assert picture.width > 10 * (2 * 28 + 2) + 2
+
+
+def test_unconditional_samples_have_no_labels(tiny_run, loaded, monkeypatch, tmp_path):
+    unconditional = dataclasses.replace(loaded, conditional=False)
+    monkeypatch.setattr(generator, "load_generator", lambda *a, **k: unconditional)
+    config, workdir = tiny_run
+    shutil.copy(workdir / "config.json", tmp_path)
+
+    write_samples(config, tmp_path)
+
+    with np.load(tmp_path / "samples.npz") as samples:
+        np.testing.assert_array_equal(samples["labels"], np.full(60, -1))
+    with Image.open(tmp_path / "samples.png") as picture:
+        assert picture.size == (582, 582)
+
+
+def changed(config, fields):
+    other = ConfigDict(config_to_dict(config))
+    other.update_from_flattened_dict(fields)
+    return other
+
+
+def test_samples_of_another_config_are_refused(tiny_run):
+    config, workdir = tiny_run
+
+    with pytest.raises(ConfigError, match="latent.size is 9 here, 7 there"):
+        write_samples(changed(config, {"latent.size": 9}), workdir)
+
+
+def test_sampling_may_differ_from_the_run(tiny_run, loaded):
+    config, workdir = tiny_run
+    other = changed(config, {"modes.generator_in_sampling": "eval"})
+
+    in_eval_mode = load_generator(workdir, config=other)
+
+    assert not np.array_equal(in_eval_mode.sample(KEY, 10), loaded.sample(KEY, 10))
+    # No dropout, no batch statistics: an image depends on nothing but its latent.
+    np.testing.assert_array_equal(
+        in_eval_mode.sample(KEY, [0, 5])[0], in_eval_mode.sample(KEY, [0, 7])[0]
+    )

@@ -1,0 +1,112 @@
+"""What the loop writes, and when; through the real entry point: test_main.py."""
+
+import json
+import math
+
+import jax
+import jax.numpy as jnp
+import pytest
+from PIL import Image
+
+from gan_jax import build
+from gan_jax.data.batches import EpochOrder
+from gan_jax.train import TrainingDivergedError, train
+from gan_jax.types import Batch
+
+
+@pytest.fixture(scope="module")
+def rows(tiny_run):
+    lines = (tiny_run[1] / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_metrics_are_logged_when_due(rows):
+    assert [row["step"] for row in rows] == [4, 8, 12]
+    for row in rows:
+        assert set(row) == {
+            "step",
+            "discriminator_loss",
+            "generator_loss",
+            "real_accuracy",
+            "fake_accuracy",
+            "steps_per_second",
+            "seconds_per_epoch",
+            "inception_score",  # a checkpoint is due at each
+        }
+        assert all(math.isfinite(value) for value in row.values())
+        # Means over 4 batches of 6: whole 24ths.
+        for name in ("real_accuracy", "fake_accuracy"):
+            assert row[name] * 24 == pytest.approx(round(row[name] * 24), abs=1e-4)
+        # 400 examples make 66 batches of 6.
+        epochs_per_second = 1 / row["seconds_per_epoch"]
+        assert epochs_per_second * 66 == pytest.approx(row["steps_per_second"])
+
+
+def test_rows_are_means_since_the_row_before(rows, tiny_run, tiny_world):
+    config, _ = tiny_run
+    gan = build.build_gan(config, tiny_world.spec)
+    run_steps, state = build.build_training(config, gan, 12)
+    data = Batch(
+        jnp.asarray(tiny_world.train_images), jnp.asarray(tiny_world.train_labels)
+    )
+    order, sums = EpochOrder.empty(400), []
+    for _ in range(2):
+        state, order = run_steps(state, order, data, jnp.int32(4))
+        sums.append(jax.device_get(state.metric_sums))
+
+    # Sums here run on; the loop's start anew at every row.
+    for name in ("discriminator_loss", "generator_loss"):
+        first, second = (float(total[name]) for total in sums)
+        assert rows[0][name] == pytest.approx(first / 4, rel=1e-6)
+        assert rows[1][name] == pytest.approx((second - first) / 4, rel=1e-5)
+
+
+def test_pictures_and_checkpoints_when_due(tiny_run):
+    _, workdir = tiny_run
+
+    grids = sorted(path.name for path in (workdir / "samples").iterdir())
+    assert grids == ["step_00000000.png", "step_00000012.png"]
+    with Image.open(workdir / "samples" / grids[0]) as picture:
+        assert picture.height == 10 * (2 * 28 + 2) + 2
+    with Image.open(workdir / "curves.png") as picture:
+        picture.verify()
+    steps = {int(path.name) for path in (workdir / "checkpoints").iterdir()}
+    assert {8, 12} <= steps <= {4, 8, 12}  # the latest two, and the best
+    assert list(workdir.glob("**/events.out.tfevents*"))
+
+
+def test_a_finished_run_is_left_as_it_is(tiny_run, tiny_world, monkeypatch, rows):
+    config, workdir = tiny_run
+
+    def forbidden(*args, **kwargs):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(build, "make_run_steps", lambda *a, **k: forbidden)
+    assert train(config, workdir)
+
+    lines = (workdir / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == rows
+
+
+def test_divergence_ends_the_run(tiny_run, tiny_world, monkeypatch, tmp_path):
+    config, _ = tiny_run
+    _, state = build.build_training(
+        config, build.build_gan(config, tiny_world.spec), 12
+    )
+
+    @jax.jit
+    def run_steps(state, order, data, num_steps):
+        gan = state.gan.replace(step=state.gan.step + num_steps)
+        lost = jnp.where(gan.step > 4, jnp.nan, 1.0)
+        sums = jax.tree.map(lambda value: value + lost, state.metric_sums)
+        return state.replace(
+            gan=gan, metric_sums=sums, metric_count=state.metric_count + num_steps
+        ), order
+
+    monkeypatch.setattr(build, "build_training", lambda *args: (run_steps, state))
+    with pytest.raises(
+        TrainingDivergedError, match="became nan between steps 5 and 7.*step 4 is kept"
+    ):
+        train(config, tmp_path)
+
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["4"]
