@@ -7,35 +7,28 @@ import sys
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
-from gan_jax import build
+from gan_jax.build import ConfigError, build_gan, check_config
 from gan_jax.checkpoint import CheckpointError
 from gan_jax.data import SPECS, DataError
 from gan_jax.describe import describe
 from gan_jax.evaluate import evaluate, format_scores
 from gan_jax.generator import write_samples
-from gan_jax.train import TrainingDivergedError, train
-from gan_jax.workdir import load_config
+from gan_jax.report.metric_log import MetricLogError
+from gan_jax.train import train
+from gan_jax.workdir import default_workdir, load_config
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Config file, with :ARGUMENT where it takes one."
 )
-_WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Folder of the run. Default: runs/ and the config file's name."
-)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run. Default: runs/NAME")
 _MODE = flags.DEFINE_enum(
     "mode", "train", ["train", "evaluate", "sample", "describe"], "What to do."
 )
 _STEP = flags.DEFINE_integer(
     "step", None, "Checkpoint to evaluate or to sample from. Default: the latest."
 )
-_ERRORS = (
-    build.ConfigError,
-    DataError,
-    CheckpointError,
-    TrainingDivergedError,
-    FloatingPointError,
-    OSError,
-)
+_COMMAND = f"python {shlex.join(sys.argv)}"
+_ERRORS = (ConfigError, DataError, MetricLogError, CheckpointError)
 
 
 def run(config: ConfigDict, workdir: pathlib.Path) -> None:
@@ -44,31 +37,30 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> None:
             if train(config, workdir):
                 print(format_scores(evaluate(config, workdir)))
             else:
-                print(f"Stopped. To resume: python {shlex.join(sys.argv)}")
+                print(f"Stopped. To resume: {_COMMAND}")
         case "evaluate":
             print(format_scores(evaluate(config, workdir, _STEP.value)))
         case "sample":
             print(f"Wrote {write_samples(config, workdir, _STEP.value)}")
         case "describe":
-            build.check_config(config)
-            print(describe(build.build_gan(config, SPECS[config.data.name])))
+            check_config(config)
+            print(describe(build_gan(config, SPECS[config.data.name])))
 
 
 def main(arguments: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)
     if len(arguments) > 1:
-        sys.exit(f"error: unexpected arguments: {shlex.join(arguments[1:])}")
+        _stop(f"unexpected arguments: {shlex.join(arguments[1:])}")
     if _CONFIG.value is None and (_WORKDIR.value is None or _MODE.value == "train"):
-        sys.exit("error: --config=configs/NAME.py is missing")
+        _stop("--config=configs/NAME.py is missing")
+    flag = flags.FLAGS["config"]
+    workdir = pathlib.Path(_WORKDIR.value or default_workdir(flag.config_filename))
     try:
-        stem = pathlib.Path(flags.FLAGS["config"].default or "run").stem
-        workdir = pathlib.Path(_WORKDIR.value or f"runs/{stem}")
-        config = load_config(workdir) if _CONFIG.value is None else _CONFIG.value
-        run(config, workdir)
-    except _ERRORS as error:
-        sys.exit(f"error: {error}")
+        run(_CONFIG.value or load_config(workdir), workdir)
+    except (*_ERRORS, OSError, FloatingPointError) as error:
+        _stop(error)
     except KeyboardInterrupt:
-        sys.exit("interrupted; the last checkpoint is kept")
+        sys.exit(f"Interrupted. To go on: {_COMMAND}")
 
 
 def parse_flags(arguments: list[str]) -> list[str]:
@@ -76,7 +68,11 @@ def parse_flags(arguments: list[str]) -> list[str]:
     try:
         return flags.FLAGS(arguments)
     except (flags.Error, AttributeError, ValueError, OSError) as error:
-        sys.exit(f"error: {' '.join(str(error).split())}")
+        _stop(error)
+
+
+def _stop(error: Exception | str) -> None:
+    sys.exit(f"error: {' '.join(str(error).split())}")
 
 
 if __name__ == "__main__":

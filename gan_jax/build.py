@@ -1,4 +1,4 @@
-"""From a config to the objects it names; the last place that sees the ConfigDict.
+"""From a config to the objects it names; what these are made of knows no ConfigDict.
 
 Every function raises ConfigError, naming the field, for a value that cannot be used.
 """
@@ -14,7 +14,7 @@ import optax
 from ml_collections import ConfigDict
 
 from gan_jax.classifier import NETWORKS, ClassifierSettings
-from gan_jax.data import Dataset, DatasetSpec, load_dataset
+from gan_jax.data import SOURCES, SPECS, Dataset, DatasetSpec, load_dataset
 from gan_jax.gan import PRIORS, Gan, PhaseModes
 from gan_jax.losses import ADVERSARIAL_LOSSES, LABEL_SMOOTHING_KINDS
 from gan_jax.networks import DISCRIMINATORS, GENERATORS
@@ -49,6 +49,8 @@ def check_config(config: ConfigDict) -> None:
     """Checks what needs no data set: names, ranges and combinations."""
     choices = {
         "parallel": ("jit",),
+        "data.name": SPECS,
+        "data.source": SOURCES,
         "latent.prior": PRIORS,
         "generator.name": GENERATORS,
         "generator.activation": ACTIVATIONS,
@@ -98,6 +100,19 @@ def check_config(config: ConfigDict) -> None:
             raise ConfigError(
                 f"config.{field} is {_get(config, field)}; it must be in [0, 1)"
             )
+    rate = config.sampling.dropout_rate
+    if rate != -1 and not 0 <= rate < 1:
+        raise ConfigError(
+            f"config.sampling.dropout_rate is {rate}; it must be in [0, 1), or -1"
+        )
+    for player in ("generator", "discriminator"):
+        sizes = config[player].hidden_sizes
+        if not sizes or min(sizes) < 1:
+            raise ConfigError(
+                f"config.{player}.hidden_sizes is {tuple(sizes)}; it must hold one "
+                "number or more, all >= 1"
+            )
+        build_optimizer(config, player, num_steps=1)
     if not 0 <= config.loss.label_smoothing_amount <= 1:
         raise ConfigError(
             "config.loss.label_smoothing_amount is "
@@ -109,6 +124,15 @@ def check_config(config: ConfigDict) -> None:
         raise ConfigError(
             f"config.eval.num_splits is {config.eval.num_splits}, more than "
             f"config.eval.num_samples, {config.eval.num_samples}"
+        )
+    if (
+        config.checkpoints.best_metric == "inception_score"
+        and config.eval.num_splits > config.checkpoints.best_num_samples
+    ):
+        raise ConfigError(
+            f"config.eval.num_splits is {config.eval.num_splits}, more than "
+            "config.checkpoints.best_num_samples, "
+            f"{config.checkpoints.best_num_samples}"
         )
     _check_combinations(config)
 
@@ -234,14 +258,19 @@ def build_optimizer(
             f"{settings.name} does not take (it takes {', '.join(parameters)}); None "
             "leaves an argument out"
         )
+    if settings.learning_rate <= 0:
+        raise ConfigError(
+            f"config.{field}.learning_rate is {settings.learning_rate}; it must be > 0"
+        )
     schedule = SCHEDULES[settings.schedule](settings.learning_rate, num_steps)
     return factory(schedule, **arguments)
 
 
 def random_keys(seed: int) -> dict[str, jax.Array]:
     """The named roots of everything random in a run."""
-    names = ("init", "data", "train", "evaluation")
-    return dict(zip(names, jax.random.split(jax.random.key(seed), 4), strict=True))
+    names = ("init", "data", "train", "samples", "selection", "gan_test", "gan_train")
+    keys = jax.random.split(jax.random.key(seed), len(names))
+    return dict(zip(names, keys, strict=True))
 
 
 def build_training(
@@ -307,7 +336,12 @@ def _build_network(
     field: str, networks: Mapping[str, type[nn.Module]], arguments: dict[str, Any]
 ) -> nn.Module:
     network = networks[arguments.pop("name")]
-    known = [name for name in network.__dataclass_fields__ if name != "name"]
+    # Flax gives every module the fields `parent` and `name`.
+    known = [
+        field
+        for field in network.__dataclass_fields__
+        if field not in ("parent", "name")
+    ]
     unknown = [name for name in arguments if name not in known]
     if unknown:
         raise ConfigError(

@@ -1,16 +1,21 @@
 """Judging a trained generator: sample, classify, score, write."""
 
+import contextlib
 import dataclasses
 import json
 import pathlib
 import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import numpy as np
+from absl import logging
 from ml_collections import ConfigDict
+from tqdm import tqdm
 
 from gan_jax import build, metrics
+from gan_jax.checkpoint import CheckpointError
 from gan_jax.classifier import (
     Classifier,
     ClassifierSettings,
@@ -38,9 +43,13 @@ class Judge:
     def load_or_train(cls, config: ConfigDict, dataset: Dataset) -> "Judge":
         """The judge of this data set, from the cache if it is there."""
         settings = build.classifier_settings(config)
-        classifier = load_or_train_classifier(
-            dataset, settings=settings, cache_dir=config.classifier.cache_dir or None
-        )
+        with _progress("judge") as progress:
+            classifier = load_or_train_classifier(
+                dataset,
+                settings=settings,
+                cache_dir=config.classifier.cache_dir or None,
+                progress=progress,
+            )
         return cls(classifier, settings, dataset)
 
     def score(
@@ -52,20 +61,16 @@ class Judge:
         num_samples: int,
         num_splits: int,
     ) -> float:
-        """One score, 'inception_score' or 'gan_test', of `num_samples` images."""
+        """One score, 'inception_score' or 'gan_test', of `num_samples` images.
+
+        GAN-test is the judge's accuracy on labelled generated images, in [0, 1]
+        (Shmelkov et al. 2018, section 3).
+        """
         labels = balanced_labels(num_samples, self.dataset.spec.num_classes)
         logits = self.classifier.logits(generator.sample(key, num_samples))
         if metric == "gan_test":
             return metrics.accuracy(logits, labels)
         return metrics.inception_score(logits, num_splits)[0]
-
-
-def gan_test(judge: Classifier, images: jax.Array, labels: np.ndarray) -> float:
-    """Accuracy, in [0, 1], of a judge of real images on labelled generated ones.
-
-    Source: Shmelkov et al. 2018, section 3; reports A and D.
-    """
-    return metrics.accuracy(judge.logits(images), labels)
 
 
 def gan_train(
@@ -81,11 +86,16 @@ def gan_train(
 
     The classifier is trained on `images` [N, H, W, C] uint8 and `labels` [N] alone.
 
-    Source: Shmelkov et al. 2018, section 3; report D.
+    Source: Shmelkov et al. 2018, section 3.
     """
-    classifier = train_classifier(
-        np.asarray(images), labels, num_classes=num_classes, settings=settings
-    )
+    with _progress("GAN-train") as progress:
+        classifier = train_classifier(
+            images,
+            labels,
+            num_classes=num_classes,
+            settings=settings,
+            progress=progress,
+        )
     return classifier.accuracy(test_images, test_labels)
 
 
@@ -107,8 +117,7 @@ def evaluate(
     check_evaluation_config(workdir, config)
     dataset = build.build_dataset(config)
     generator = load_generator(workdir, step, config=config)
-    with open_checkpoints(config, workdir) as checkpoints:
-        best_step = checkpoints.best_step() if step is None else None
+    best = _load_best(config, workdir) if step is None else None
     judge = Judge.load_or_train(config, dataset)
     result = {
         "step": generator.step,
@@ -122,14 +131,14 @@ def evaluate(
         **_real_scores(config, judge),
         **_generated_scores(config, judge, generator),
     }
-    if best_step is not None:
+    if best is not None:
         result["best"] = {
             "rule": f"largest {config.checkpoints.best_metric} of "
             f"{config.checkpoints.best_num_samples} images at a checkpoint",
-            "step": best_step,
+            "step": best.step,
         }
-        if best_step != generator.step:
-            best = load_generator(workdir, best_step, config=config)
+        # Where the latest is the best, its scores are the ones above.
+        if best.step != generator.step:
             result["best"] |= _generated_scores(config, judge, best)
     with atomic_write(workdir / EVALUATION_FILE) as temporary:
         temporary.write_text(json.dumps(result, indent=2) + "\n")
@@ -144,7 +153,7 @@ def format_scores(result: dict) -> str:
         _score_line(f"step {result['step']:,}", result, result["inception_score_real"]),
     ]
     best = result.get("best")
-    if best and "inception_score" in best:
+    if best and best["step"] != result["step"]:
         title = f"best, step {best['step']:,}"
         lines.append(_score_line(title, best, result["inception_score_real"]))
     return "\n".join(lines)
@@ -162,7 +171,33 @@ def _score_line(title: str, scores: dict, real: dict) -> str:
         parts.append(f"GAN-test {100 * mean:.2f} ± {100 * std:.2f} %")
     if "gan_train" in scores:
         parts.append(f"GAN-train {scores['gan_train']:.2%}")
-    return f"{title}: {', '.join(parts)}"
+    return f"{title}: {', '.join(parts) or 'no scores asked for'}"
+
+
+def _load_best(config: ConfigDict, workdir: pathlib.Path) -> Generator | None:
+    """The best checkpoint's generator; None if there is no best or it is damaged."""
+    with open_checkpoints(config, workdir) as checkpoints:
+        step = checkpoints.best_step()
+    if step is None:
+        return None
+    try:
+        return load_generator(workdir, step, config=config)
+    except CheckpointError as error:
+        logging.warning("The best checkpoint is left out: %s", error)
+        return None
+
+
+@contextlib.contextmanager
+def _progress(title: str) -> Iterator[Callable[[int, int, float], None]]:
+    """A bar for a classifier's training; quiet when not on a terminal."""
+    with tqdm(desc=title, unit="step", disable=None, leave=False) as bar:
+
+        def update(step, num_steps, loss):
+            bar.total = num_steps
+            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+            bar.update(step - bar.n)
+
+        yield update
 
 
 def _real_scores(config: ConfigDict, judge: Judge) -> dict[str, Any]:
@@ -186,14 +221,13 @@ def _generated_scores(
     start = time.perf_counter()
     scores = config.eval.scores
     num_classes = judge.dataset.spec.num_classes
-    key = build.random_keys(config.seed)["evaluation"]
-    test_key, train_key = jax.random.split(key)
+    keys = build.random_keys(config.seed)
     num_samples = config.eval.num_samples
     labels = balanced_labels(num_samples, num_classes)
     num_runs = config.eval.num_runs if "gan_test" in scores else 1
     logits = [
         judge.classifier.logits(
-            generator.sample(jax.random.fold_in(test_key, run), num_samples)
+            generator.sample(jax.random.fold_in(keys["gan_test"], run), num_samples)
         )
         for run in range(num_runs)
     ]
@@ -216,7 +250,7 @@ def _generated_scores(
         num_train = config.eval.gan_train_samples or len(judge.dataset.train_labels)
         train_labels = balanced_labels(num_train, num_classes)
         result["gan_train"] = gan_train(
-            generator.sample(train_key, num_train),
+            generator.sample(keys["gan_train"], num_train),
             train_labels,
             test_images=judge.dataset.test_images,
             test_labels=judge.dataset.test_labels,

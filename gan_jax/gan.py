@@ -102,6 +102,9 @@ class Gan:
           real: images uint8 [B, H, W, C] and labels [B].
           key: for latents, classes, dropout and label smoothing.
 
+        The generator's moving statistics stay as they are, also in train mode (where
+        PyTorch would update them): a step changes one player alone.
+
         Returns:
           loss [], (new model state of the discriminator, metrics). Accuracies are
           fractions: real images with a positive logit, generated with a negative.

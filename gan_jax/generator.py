@@ -81,7 +81,7 @@ def load_generator(
     spec = SPECS[config.data.name]
     gan = build.build_gan(config, spec)
     # Only the structure counts here, which the number of steps does not change.
-    _, template = build.build_training(config, gan, num_steps=1)
+    template = jax.eval_shape(lambda: build.build_training(config, gan, num_steps=1)[1])
     with open_checkpoints(config, workdir) as checkpoints:
         restored = checkpoints.restore(template, step)
     if restored is None:
@@ -136,7 +136,7 @@ def write_samples(
     build.check_config(config)
     check_evaluation_config(workdir, config)
     generator = load_generator(workdir, step, config=config)
-    key = build.random_keys(config.seed)["evaluation"]
+    key = build.random_keys(config.seed)["samples"]
     num_samples = config.eval.num_samples
     images = np.asarray(generator.sample(key, num_samples))
     labels = np.full(num_samples, -1, np.int32)

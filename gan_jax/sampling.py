@@ -18,9 +18,9 @@ def make_sampler(gan: Gan, *, batch_size: int) -> Sampler:
 
     One call to the device generates everything, `batch_size` images at a time. Where
     an image depends on the others in its batch (batch norm in train mode), every
-    batch holds the classes equally often, as in training, and the images asked for
-    are picked from as many batches as that takes: asking for one class only costs
-    about `num_classes` times as much. Elsewhere the last batch is filled up.
+    batch holds the classes in turn, as often as in training on average, and the images
+    asked for are picked from as many batches as that takes: asking for one class only
+    costs about `num_classes` times as much. Elsewhere the last batch is filled up.
     """
 
     @jax.jit

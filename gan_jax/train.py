@@ -35,7 +35,7 @@ from gan_jax.types import Batch
 from gan_jax.workdir import save_config
 
 
-class TrainingDivergedError(RuntimeError):
+class TrainingDivergedError(FloatingPointError):
     """A metric is not finite any more; what was saved before is kept."""
 
 
@@ -43,8 +43,8 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> bool:
     """Trains, or goes on where the last checkpoint in `workdir` left off.
 
     Writes config.json, metrics.jsonl, TensorBoard events, samples/, checkpoints/ and
-    curves.png. SIGINT and SIGTERM end it after the call to the device in progress,
-    with a checkpoint.
+    curves.png. SIGINT and SIGTERM end it after the call to the device in progress (or
+    the scoring of a checkpoint), with a checkpoint.
 
     Returns:
       Whether training is complete, rather than interrupted.
@@ -69,8 +69,9 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> bool:
             print(f"Resuming {workdir} at step {step:,} of {num_steps:,}", flush=True)
         with MetricLog(workdir, resume_step=step if restored else None) as log:
             loop = _Loop(config, workdir, dataset, gan, checkpoints, log, num_steps)
-            step = loop.run(run_steps, state, interrupted)
-    return step == num_steps
+            loop.run(run_steps, state, interrupted)
+            loop.plot_curves()
+        return not interrupted.is_set()
 
 
 @dataclasses.dataclass
@@ -89,13 +90,13 @@ class _Loop:
     def __post_init__(self):
         self.steps_per_epoch = len(self.dataset.train_labels) // self.config.batch_size
         self.sampler = build.build_sampler(self.config, self.gan)
-        self.evaluation_key = build.random_keys(self.config.seed)["evaluation"]
+        self.keys = build.random_keys(self.config.seed)
 
-    def run(self, run_steps, state: LoopState, interrupted: threading.Event) -> int:
-        """Trains to the end or to an interrupt; returns the last step."""
+    def run(self, run_steps, state: LoopState, interrupted: threading.Event) -> None:
+        """Trains to the end or to an interrupt."""
         step = int(state.gan.step)
         if step == self.num_steps:
-            return step
+            return
         data = jax.device_put(
             Batch(self.dataset.train_images, self.dataset.train_labels)
         )
@@ -103,19 +104,20 @@ class _Loop:
         compiled = self._compile(run_steps, state, order, data)
         if step == 0:
             self._save_samples(step, state)
-        timer = _Timer(step)
+        timer = _Timer()
         with tqdm(
             total=self.num_steps, initial=step, unit="step", disable=None
         ) as progress:
             while step < self.num_steps and not interrupted.is_set():
                 count = self._steps_to_next_event(step)
-                state, order = compiled(state, order, data, jnp.int32(count))
-                self._check_finite(step, step + count, state)
+                with timer.measure(count):
+                    state, order = compiled(state, order, data, jnp.int32(count))
+                    self._check_finite(step, step + count, state)
                 step += count
                 row = None
-                if self._is_due(step, self.config.log_every):
+                if self._is_logged(step):
                     row, state = self._means(state)
-                    row |= timer.rates(step, self.steps_per_epoch)
+                    row |= timer.rates(self.steps_per_epoch)
                     progress.set_postfix(
                         d_loss=f"{row['discriminator_loss']:.3f}",
                         g_loss=f"{row['generator_loss']:.3f}",
@@ -125,8 +127,6 @@ class _Loop:
                 self._on_event(step, state, row)
         if self.checkpoints.latest_step() != step:
             self.checkpoints.save(step, state)
-        self._plot_curves()
-        return step
 
     def _compile(self, run_steps, state, order, data):
         start = time.perf_counter()
@@ -157,6 +157,13 @@ class _Loop:
 
     def _is_due(self, step: int, every: int) -> bool:
         return step % every == 0 or step == self.num_steps
+
+    def _is_logged(self, step: int) -> bool:
+        config = self.config
+        return self._is_due(step, config.log_every) or (
+            bool(config.checkpoints.best_metric)
+            and self._is_due(step, config.checkpoint_every)
+        )
 
     def _check_finite(self, before: int, after: int, state: LoopState) -> None:
         for name, value in jax.device_get(state.metric_sums).items():
@@ -190,7 +197,7 @@ class _Loop:
             self._save_samples(step, state)
         if save:
             self.checkpoints.save(step, state, scores)
-            self._plot_curves()
+            self.plot_curves()
 
     def _scores(self, step: int, state: LoopState) -> dict[str, float]:
         """What the best checkpoint is chosen by."""
@@ -203,13 +210,13 @@ class _Loop:
             metric: self.judge.score(
                 metric,
                 self._generator(step, state),
-                jax.random.fold_in(self.evaluation_key, step),
+                jax.random.fold_in(self.keys["selection"], step),
                 num_samples=self.config.checkpoints.best_num_samples,
                 num_splits=self.config.eval.num_splits,
             )
         }
 
-    def _plot_curves(self) -> None:
+    def plot_curves(self) -> None:
         rows = read_metrics(self.workdir)
         if rows:
             title = self.workdir.resolve().name
@@ -225,22 +232,30 @@ class _Loop:
         )
 
     def _save_samples(self, step: int, state: LoopState) -> None:
-        grid = sample_grid(self._generator(step, state), self.evaluation_key)
+        grid = sample_grid(self._generator(step, state), self.keys["samples"])
         save_png(self.workdir / "samples" / f"step_{step:08d}.png", grid)
         self.log.image("samples", grid, step)
 
 
 class _Timer:
-    """Rates since the last time they were asked for."""
+    """Rates of the steps alone, without what is written and judged between them."""
 
-    def __init__(self, step: int):
-        self.step = step
-        self.time = time.perf_counter()
+    def __init__(self):
+        self.steps = 0
+        self.seconds = 0.0
 
-    def rates(self, step: int, steps_per_epoch: int) -> dict[str, float]:
-        now = time.perf_counter()
-        rate = (step - self.step) / (now - self.time)
-        self.step, self.time = step, now
+    @contextmanager
+    def measure(self, steps: int) -> Iterator[None]:
+        """Adds the time that the block takes for so many steps."""
+        start = time.perf_counter()
+        yield
+        self.steps += steps
+        self.seconds += time.perf_counter() - start
+
+    def rates(self, steps_per_epoch: int) -> dict[str, float]:
+        """Rates since the last time they were asked for."""
+        rate = self.steps / self.seconds
+        self.steps, self.seconds = 0, 0.0
         return {"steps_per_second": rate, "seconds_per_epoch": steps_per_epoch / rate}
 
 

@@ -21,6 +21,13 @@ _FREE_IN_EVALUATION = (
 )
 
 
+def default_workdir(config_flag: str) -> pathlib.Path:
+    """runs/NAME for configs/NAME.py, runs/NAME_A for configs/NAME.py:A."""
+    file, _, argument = config_flag.partition(":")
+    name = "_".join(part for part in (pathlib.Path(file).stem, argument) if part)
+    return pathlib.Path("runs") / name
+
+
 def config_to_dict(config: ConfigDict) -> dict[str, Any]:
     """The config as plain JSON values."""
     return json.loads(json.dumps(config.to_dict()))
@@ -48,7 +55,10 @@ def load_config(workdir: pathlib.Path) -> ConfigDict:
     """
     path = workdir / CONFIG_FILE
     try:
-        return ConfigDict(json.loads(path.read_text()))
+        values = json.loads(path.read_text())
+        if not isinstance(values, dict):
+            raise ValueError(f"it holds no object but {values!r}")
+        return ConfigDict(values)
     except FileNotFoundError:
         raise ConfigError(f"{workdir} holds no run: {CONFIG_FILE} is missing") from None
     except ValueError as error:

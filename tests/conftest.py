@@ -114,7 +114,8 @@ def tiny_world(monkeypatch, tiny_mnist, quick_judge) -> Dataset:
 def tiny_run(tmp_path_factory, small_config, tiny_mnist, quick_judge):
     """(config, workdir) of 12 finished steps in the tiny world, saved every 4."""
     config = small_config(
-        {
+        ONE_HIDDEN_LAYER
+        | {
             "num_steps": 12,
             "log_every": 4,
             "checkpoint_every": 4,

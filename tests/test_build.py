@@ -318,14 +318,22 @@ def test_unknown_optimizer_argument_lists_the_known(small_config):
 def test_roots_of_randomness():
     keys = [build.random_keys(seed) for seed in (0, 1, 0)]
 
-    assert set(keys[0]) == {"init", "data", "train", "evaluation"}
+    assert set(keys[0]) == {
+        "init",
+        "data",
+        "train",
+        "samples",
+        "selection",
+        "gan_test",
+        "gan_train",
+    }
     data = [
         tuple(np.asarray(jax.random.key_data(key)).tolist())
         for roots in keys
         for key in roots.values()
     ]
-    assert len(set(data)) == 8
-    assert data[:4] == data[8:]
+    assert len(set(data)) == 14
+    assert data[:7] == data[14:]
 
 
 def test_classifier_settings(small_config):

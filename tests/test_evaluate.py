@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 from gan_jax import evaluate as evaluate_module
 from gan_jax.build import ConfigError
 from gan_jax.classifier import train_classifier
-from gan_jax.evaluate import Judge, evaluate, format_scores, gan_test, gan_train
+from gan_jax.evaluate import Judge, evaluate, format_scores, gan_train
 from gan_jax.generator import Generator, load_generator
 from gan_jax.report.metric_log import read_metrics
 from gan_jax.workdir import config_to_dict
@@ -211,21 +211,9 @@ def test_the_gan_train_classifier_sees_generated_images_alone(
     np.testing.assert_array_equal(labels, np.tile(np.arange(10), 40))
     # Nor are they the images of GAN-test.
     generated = load_generator(workdir, 12)
-    test_key, train_key = jax.random.split(
-        evaluate_module.build.random_keys(config.seed)["evaluation"]
-    )
+    train_key = evaluate_module.build.random_keys(config.seed)["gan_train"]
     np.testing.assert_array_equal(images, generated.sample(train_key, 400))
     assert result["gan_train_samples"] == 400
-
-
-def test_gan_test_is_the_accuracy_on_labelled_images(real_judge, tiny_mnist):
-    classifier = real_judge.classifier
-    images, labels = tiny_mnist.test_images, tiny_mnist.test_labels
-    predicted = np.argmax(classifier.logits(images), axis=1)
-
-    assert gan_test(classifier, images, labels) == classifier.accuracy(images, labels)
-    assert gan_test(classifier, images, predicted) == 1.0
-    assert gan_test(classifier, images, (predicted + 1) % 10) == 0.0
 
 
 def test_gan_train_on_the_real_training_set(real_judge, tiny_mnist, quick_judge):

@@ -123,7 +123,7 @@ def test_samples_are_written(tiny_run, loaded):
     assert images.dtype == np.uint8 and images.shape == (60, 28, 28, 1)
     assert labels.dtype == np.int32
     np.testing.assert_array_equal(labels, np.tile(np.arange(10), 6))
-    key = build.random_keys(config.seed)["evaluation"]
+    key = build.random_keys(config.seed)["samples"]
     np.testing.assert_array_equal(images, loaded.sample(key, labels))
     with Image.open(workdir / "samples.png") as picture:
         # Ten rows of pixels doubled, two between; labels at the left.

@@ -43,6 +43,7 @@ ALLOWED = {
         "workdir",
     },
     "evaluate": {
+        "checkpoint",
         "build",
         "classifier",
         "data",
@@ -74,7 +75,7 @@ OWNERS = {
     "tensorboardX": {"report"},
     "matplotlib": {"report"},
     "PIL": {"report", "data"},
-    "tqdm": {"train"},
+    "tqdm": {"train", "evaluate"},
     "tensorflow": set(),
     "torch": set(),
     "configs": set(),

@@ -24,7 +24,8 @@ from gan_jax.workdir import load_config
 ROOT = pathlib.Path(__file__).parents[1]
 NUM_STEPS = 1500
 SMALL = [
-    "--config=configs/quickstart.py",
+    "--config=configs/default.py",
+    "--config.data.source=embedded",
     f"--config.num_steps={NUM_STEPS}",
     "--config.batch_size=20",
     "--config.d_steps=2",

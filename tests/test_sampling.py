@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import ONE_HIDDEN_LAYER
 
 from gan_jax import build
 from gan_jax.sampling import balanced_labels, check_labels, make_sampler
@@ -97,7 +98,7 @@ def test_the_key_decides():
 @pytest.fixture(scope="module")
 def make_generator(small_config, tiny_spec):
     def make(fields):
-        config = small_config({"sampling.batch_size": 4} | fields)
+        config = small_config(ONE_HIDDEN_LAYER | {"sampling.batch_size": 4} | fields)
         gan = build.build_gan(config, tiny_spec)
         variables, _ = gan.init(jax.random.key(1))
         sampler = build.build_sampler(config, gan)

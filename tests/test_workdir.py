@@ -1,6 +1,7 @@
 """A folder holds one run: another config is refused with the fields named."""
 
 import json
+import pathlib
 
 import pytest
 from ml_collections import ConfigDict
@@ -9,6 +10,7 @@ from gan_jax.build import ConfigError
 from gan_jax.workdir import (
     check_evaluation_config,
     config_to_dict,
+    default_workdir,
     load_config,
     save_config,
 )
@@ -136,3 +138,14 @@ def test_a_damaged_config_is_named(tmp_path, content, small_config):
         load_config(tmp_path)
     with pytest.raises(ConfigError, match="is damaged"):
         save_config(tmp_path, small_config())
+
+
+@pytest.mark.parametrize(
+    ("flag", "folder"),
+    [
+        ("configs/quickstart.py", "runs/quickstart"),
+        ("configs/mlp_cgan_mnist.py:15", "runs/mlp_cgan_mnist_15"),
+    ],
+)
+def test_default_workdir(flag, folder):
+    assert default_workdir(flag) == pathlib.Path(folder)

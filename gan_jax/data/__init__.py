@@ -1,6 +1,6 @@
 """Labelled image sets as uint8 arrays, from the package, from files or from TFDS."""
 
 from gan_jax.data.dataset import SPECS, DataError, Dataset, DatasetSpec
-from gan_jax.data.load import load_dataset
+from gan_jax.data.load import SOURCES, load_dataset
 
-__all__ = ["SPECS", "DataError", "Dataset", "DatasetSpec", "load_dataset"]
+__all__ = ["SOURCES", "SPECS", "DataError", "Dataset", "DatasetSpec", "load_dataset"]

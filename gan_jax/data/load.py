@@ -5,7 +5,7 @@ from gan_jax.data.embedded import load_embedded
 from gan_jax.data.files import load_files
 from gan_jax.data.tfds import load_tfds
 
-_SOURCES = {"embedded": load_embedded, "files": load_files, "tfds": load_tfds}
+SOURCES = {"embedded": load_embedded, "files": load_files, "tfds": load_tfds}
 
 
 def load_dataset(*, name: str, source: str, directory: str = "") -> Dataset:
@@ -26,6 +26,6 @@ def load_dataset(*, name: str, source: str, directory: str = "") -> Dataset:
     """
     if name not in SPECS:
         raise DataError(f"unknown data set {name!r}; known: {', '.join(SPECS)}")
-    if source not in _SOURCES:
-        raise DataError(f"unknown data source {source!r}; known: {', '.join(_SOURCES)}")
-    return _SOURCES[source](spec=SPECS[name], directory=directory)
+    if source not in SOURCES:
+        raise DataError(f"unknown data source {source!r}; known: {', '.join(SOURCES)}")
+    return SOURCES[source](spec=SPECS[name], directory=directory)

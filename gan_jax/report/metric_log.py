@@ -19,6 +19,10 @@ from gan_jax.report.files import atomic_write, names_file
 _FILE_NAME = "metrics.jsonl"
 
 
+class MetricLogError(ValueError):
+    """metrics.jsonl is damaged."""
+
+
 class MetricLog:
     """Appends metrics to `workdir/metrics.jsonl` and to TensorBoard events beside it.
 
@@ -31,7 +35,7 @@ class MetricLog:
       resume_step: the step of the checkpoint that training goes on from: what was
         logged after it is dropped. None starts afresh and drops everything.
 
-    Raises OSError, naming the file, if it cannot be written; ValueError if the
+    Raises OSError, naming the file, if it cannot be written; MetricLogError if the
     existing metrics.jsonl is not one.
     """
 
@@ -94,7 +98,7 @@ def read_metrics(workdir: str | Path) -> list[dict[str, float]]:
     """The rows of `workdir/metrics.jsonl` in order; what was not finite is NaN.
 
     A last line that is cut off (a killed or running writer) is left out. Raises
-    FileNotFoundError, and ValueError naming file and line for any other damage.
+    FileNotFoundError, and MetricLogError naming file and line for any other damage.
     """
     return [
         {name: math.nan if value is None else value for name, value in row.items()}
@@ -111,7 +115,7 @@ def _read_rows(path: Path) -> list[dict[str, Any]]:
             row = json.loads(line)
             row["step"]
         except (ValueError, TypeError, KeyError) as error:
-            raise ValueError(
+            raise MetricLogError(
                 f"{path}, line {number}: expected a JSON object with a step, "
                 f"found {line[:80]!r}"
             ) from error
