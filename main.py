@@ -7,7 +7,7 @@ import sys
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
-from gan_jax.build import ConfigError, build_gan, check_config
+from gan_jax.build import ConfigError, build_gan, check_config, flag_error_message
 from gan_jax.checkpoint import CheckpointError
 from gan_jax.data import SPECS, DataError
 from gan_jax.describe import describe
@@ -68,7 +68,7 @@ def parse_flags(arguments: list[str]) -> list[str]:
     try:
         return flags.FLAGS(arguments)
     except (flags.Error, AttributeError, ValueError, OSError) as error:
-        _stop(error)
+        _stop(flag_error_message(error))
 
 
 def _stop(error: Exception | str) -> None:

@@ -87,6 +87,7 @@ def get_config() -> ConfigDict:
     config.eval.num_splits = 10  # of the Inception Score
     config.eval.num_runs = 10  # of GAN-test, each on its own images
     config.eval.gan_train_samples = 0  # 0: as many as there are real training images
+    # Which scores; the last two need labels, that is a conditional GAN.
     config.eval.scores = ("inception_score", "gan_test", "gan_train")
 
     # The judge, trained on the real images; and anew on generated ones for GAN-train.

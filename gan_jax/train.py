@@ -57,8 +57,8 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> bool:
     dataset = build.build_dataset(config)
     gan = build.build_gan(config, dataset.spec)
     num_steps = build.number_of_steps(config, len(dataset.train_labels))
-    run_steps, state = build.build_training(config, gan, num_steps)
     save_config(workdir, config)
+    run_steps, state = build.build_training(config, gan, num_steps)
     with (
         open_checkpoints(config, workdir) as checkpoints,
         _interrupt_flag() as interrupted,

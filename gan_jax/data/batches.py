@@ -61,7 +61,11 @@ def take_batch(
 
 
 def scale_images(images: jax.Array, value_range: tuple[float, float]) -> jax.Array:
-    """uint8 images to float32 in `value_range`, 0 to its low end, 255 to its high."""
+    """uint8 images to float32 in `value_range`: 0 to its low end, 255 to its high.
+
+    Up to float32 rounding: compiled, the high end may come out one unit in the last
+    place beyond.
+    """
     low, high = value_range
     return images.astype(jnp.float32) * ((high - low) / 255) + low
 

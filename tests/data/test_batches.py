@@ -105,13 +105,14 @@ def test_a_loop_on_the_device_gives_the_same_batches():
 
 @pytest.mark.parametrize("value_range", RANGES)
 @pytest.mark.parametrize("transform", [lambda f: f, jax.jit], ids=["eager", "jit"])
-def test_scaling_is_exact_at_the_ends(value_range, transform):
+def test_scaling_reaches_the_ends(value_range, transform):
     ends = transform(lambda images: scale_images(images, value_range))(
         jnp.array([0, 255], jnp.uint8)
     )
 
     assert ends.dtype == jnp.float32
-    np.testing.assert_array_equal(ends, np.array(value_range, np.float32))
+    # One unit in the last place: compiled, the product and the sum are rounded once.
+    np.testing.assert_allclose(ends, np.array(value_range), rtol=1.2e-7, atol=0)
 
 
 @pytest.mark.parametrize("value_range", RANGES)
