@@ -442,7 +442,8 @@ def test_mistakes_end_in_one_clear_line(mistakes, name):
 def test_the_real_size_killed_and_resumed_ends_in_the_same_bits(tmp_path):
     """2,000 steps in one go, and killed at about 700, in programs of their own."""
     arguments = [
-        QUICKSTART,
+        "--config=configs/mlp_cgan_mnist.py:9",
+        "--config.data.source=embedded",
         "--config.num_steps=2000",
         "--config.log_every=50",
         "--config.checkpoint_every=350",
