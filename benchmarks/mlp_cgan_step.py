@@ -48,7 +48,6 @@ from gan_jax import build
 from gan_jax.data import DataError, Dataset
 from gan_jax.data.batches import EpochOrder
 from gan_jax.gan import Gan
-from gan_jax.steps import init_state, make_train_step
 from gan_jax.types import Batch, GanState
 
 CHECK_STEPS = 3
@@ -179,27 +178,8 @@ def _with_draws(gan: Gan, latents: np.ndarray, labels: np.ndarray) -> Gan:
 
 def _jax_step(config: ConfigDict, gan: Gan) -> tuple[GanState, Callable]:
     """The first state, and one jitted train step of (state, list of real batches)."""
-    optimizers = {
-        f"{player}_optimizer": build.build_optimizer(config, player, CHECK_STEPS)
-        for player in ("generator", "discriminator")
-    }
-    keys = build.random_keys(config.seed)
-    state = init_state(
-        gan,
-        init_key=keys["init"],
-        train_key=keys["train"],
-        ema_decay=config.ema_decay,
-        **optimizers,
-    )
-    train_step = make_train_step(
-        gan,
-        batch_size=config.batch_size,
-        d_steps=config.d_steps,
-        g_steps=config.g_steps,
-        ema_decay=config.ema_decay,
-        **optimizers,
-    )
-    return state, jax.jit(
+    train_step, initial_state = build.build_train_step(config, gan, CHECK_STEPS)
+    return initial_state(), jax.jit(
         lambda state, batches: train_step(
             state, lambda i: jax.tree.map(jnp.asarray, batches[i])
         )

@@ -22,12 +22,13 @@ from gan_jax.networks.mlp import ACTIVATIONS, KERNEL_INITIALIZERS, OUTPUT_ACTIVA
 from gan_jax.sampling import Sampler, make_sampler
 from gan_jax.steps import (
     LoopState,
+    TrainStep,
     init_loop_state,
     init_state,
     make_run_steps,
     make_train_step,
 )
-from gan_jax.types import Batch
+from gan_jax.types import Batch, GanState
 
 SCORES = ("inception_score", "gan_test", "gan_train")
 LABELLED_SCORES = ("gan_test", "gan_train")
@@ -287,12 +288,12 @@ def random_keys(seed: int) -> dict[str, jax.Array]:
     return dict(zip(names, keys, strict=True))
 
 
-def build_training(
+def build_train_step(
     config: ConfigDict, gan: Gan, num_steps: int
-) -> tuple[Callable, LoopState]:
-    """The jitted function that runs many train steps, and the state before the first.
+) -> tuple[TrainStep, Callable[[], GanState]]:
+    """One train step, and the function that makes the state before the first.
 
-    See `steps.make_run_steps` for the function; its first two arguments are donated.
+    `num_steps` is the number of train steps of the whole run.
     """
     keys = random_keys(config.seed)
     optimizers = {
@@ -311,6 +312,27 @@ def build_training(
         ema_decay=config.ema_decay,
         **optimizers,
     )
+
+    def initial_state():
+        return init_state(
+            gan,
+            init_key=keys["init"],
+            train_key=keys["train"],
+            ema_decay=config.ema_decay,
+            **optimizers,
+        )
+
+    return train_step, initial_state
+
+
+def build_training(
+    config: ConfigDict, gan: Gan, num_steps: int
+) -> tuple[Callable, LoopState]:
+    """The jitted function that runs many train steps, and the state before the first.
+
+    See `steps.make_run_steps` for the function; its first two arguments are donated.
+    """
+    train_step, initial_gan_state = build_train_step(config, gan, num_steps)
     batch = Batch(
         jax.ShapeDtypeStruct((config.batch_size, *gan.image_shape), jnp.uint8),
         jax.ShapeDtypeStruct((config.batch_size,), jnp.int32),
@@ -318,18 +340,11 @@ def build_training(
 
     @jax.jit
     def initial_state():
-        gan_state = init_state(
-            gan,
-            init_key=keys["init"],
-            train_key=keys["train"],
-            ema_decay=config.ema_decay,
-            **optimizers,
-        )
-        return init_loop_state(train_step, gan_state, batch)
+        return init_loop_state(train_step, initial_gan_state(), batch)
 
     run_steps = make_run_steps(
         train_step,
-        data_key=keys["data"],
+        data_key=random_keys(config.seed)["data"],
         batch_size=config.batch_size,
         d_steps=config.d_steps,
     )

@@ -117,7 +117,7 @@ def evaluate(
     check_evaluation_config(workdir, config)
     dataset = build.build_dataset(config)
     generator = load_generator(workdir, step, config=config)
-    best = _load_best(config, workdir) if step is None else None
+    best = _best(config, workdir, generator) if step is None else None
     judge = Judge.load_or_train(config, dataset)
     result = {
         "step": generator.step,
@@ -174,12 +174,16 @@ def _score_line(title: str, scores: dict, real: dict) -> str:
     return f"{title}: {', '.join(parts) or 'no scores asked for'}"
 
 
-def _load_best(config: ConfigDict, workdir: pathlib.Path) -> Generator | None:
+def _best(
+    config: ConfigDict, workdir: pathlib.Path, latest: Generator
+) -> Generator | None:
     """The best checkpoint's generator; None if there is no best or it is damaged."""
     with open_checkpoints(config, workdir) as checkpoints:
         step = checkpoints.best_step()
     if step is None:
         return None
+    if step == latest.step:
+        return latest
     try:
         return load_generator(workdir, step, config=config)
     except CheckpointError as error:

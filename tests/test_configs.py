@@ -11,7 +11,6 @@ import pytest
 from conftest import ONE_HIDDEN_LAYER
 
 from gan_jax import build
-from gan_jax.steps import init_state, make_train_step
 from gan_jax.types import Batch
 
 FOLDER = pathlib.Path(__file__).parents[1] / "configs"
@@ -45,26 +44,9 @@ def test_configs_are_possible(name, model):
 def test_one_step_of_every_config(name, model, small_config, tiny_spec):
     config = small_config(ONE_HIDDEN_LAYER | {"batch_size": 4}, name=name, model=model)
     gan = build.build_gan(config, tiny_spec)
-    optimizers = {
-        f"{player}_optimizer": build.build_optimizer(config, player, 10)
-        for player in ("generator", "discriminator")
-    }
     # Not compiled as a whole, which would take longer than the step.
-    train_step = make_train_step(
-        gan,
-        batch_size=config.batch_size,
-        d_steps=config.d_steps,
-        g_steps=config.g_steps,
-        ema_decay=config.ema_decay,
-        **optimizers,
-    )
-    before = init_state(
-        gan,
-        init_key=jax.random.key(0),
-        train_key=jax.random.key(1),
-        ema_decay=config.ema_decay,
-        **optimizers,
-    )
+    train_step, initial_state = build.build_train_step(config, gan, 10)
+    before = initial_state()
     batch = Batch(jnp.full((4, 4, 3, 1), 7, jnp.uint8), jnp.arange(4) % 3)
 
     after, metrics = train_step(before, lambda i: batch)
