@@ -1,4 +1,7 @@
-"""Every field that a config may set. The values are those of report D's cGAN."""
+"""Every field that a config may set. The values are those of report D's cGAN.
+
+The other networks' fields stand below; a config puts them in place of the `mlp`'s.
+"""
 
 from ml_collections import ConfigDict
 
@@ -28,6 +31,7 @@ def get_config() -> ConfigDict:
     # Networks: a name from gan_jax.networks and that module's own arguments.
     config.generator = ConfigDict()
     config.generator.name = "mlp"
+    config.generator.conditioning = "one_hot"  # if conditional; see the network's
     config.generator.hidden_sizes = (512, 512)  # units of the hidden layers
     config.generator.label_width = 64  # units of the first that see the label alone
     config.generator.activation = "leaky_relu"  # 'leaky_relu', 'relu'
@@ -39,6 +43,7 @@ def get_config() -> ConfigDict:
     config.generator.kernel_init = "kaiming_normal"  # or 'xavier_normal'
     config.discriminator = ConfigDict()
     config.discriminator.name = "mlp"
+    config.discriminator.conditioning = "one_hot"
     config.discriminator.hidden_sizes = (512, 512)
     config.discriminator.label_width = 64
     config.discriminator.activation = "leaky_relu"
@@ -55,10 +60,17 @@ def get_config() -> ConfigDict:
     config.modes.generator_in_sampling = "train"
 
     config.loss = ConfigDict()
-    config.loss.name = "non_saturating"  # 'non_saturating', 'minimax', 'wasserstein'
-    config.loss.label_smoothing = "random"  # of real images: 'none', 'fixed', 'random'
+    # 'non_saturating', 'minimax', 'wasserstein', 'hinge', 'least_squares'
+    config.loss.name = "non_saturating"
+    # Of real images 'none', 'fixed', 'random', or of both kinds 'two_sided'.
+    config.loss.label_smoothing = "random"
     config.loss.label_smoothing_amount = 0.15  # target 1 - amount, or 1 - amount * U
     config.loss.r1_gamma = 0.0  # weight of the R1 gradient penalty; 0: none
+    config.loss.gradient_penalty = 0.0  # lambda of Wasserstein's; 0: none
+    config.loss.weight_clip = 0.0  # the critic's params stay in [-c, c]; 0: not
+    config.loss.l1_weight = 0.0  # of generated against real images; 0: none
+    config.loss.class_weight = 1.0  # of an auxiliary classifier's loss
+    config.loss.class_smoothing = 0.0  # k-way label smoothing of that loss
 
     # A name from optax and its arguments; None leaves an argument at optax's default.
     for player in ("generator", "discriminator"):
@@ -69,6 +81,7 @@ def get_config() -> ConfigDict:
         optimizer.arguments = ConfigDict({"b1": 0.5, "b2": 0.999})
 
     config.log_every = 100  # steps between lines in metrics.jsonl
+    config.test_every = 0  # steps between losses on the test images; 0: an epoch
     config.sample_every = 6000  # steps between sample grids
     config.checkpoint_every = 6000  # steps between checkpoints
     config.steps_per_dispatch = 100  # at most so many steps in one call to the device
@@ -97,3 +110,70 @@ def get_config() -> ConfigDict:
     config.classifier.cache_dir = ""  # '': gan_jax in the user's cache folder
 
     return config
+
+
+def dcgan_generator() -> ConfigDict:
+    """The fields of the network 'dcgan'. The values are those of report A's DCGAN."""
+    network = ConfigDict()
+    network.name = "dcgan"
+    network.conditioning = "one_hot"  # or 'embedding', 'branches'; if conditional
+    network.dense_sizes = (1024,)  # units of dense layers before the projection
+    network.projection_filters = 256  # channels of the first feature maps
+    network.projection_norm = True  # whether norm belongs to the projection
+    network.projection_activation = True  # whether an activation follows it
+    network.filters = (128, 64)  # of the transposed convolutions but the last
+    network.strides = (1, 2, 2)  # of all of them
+    network.kernel_size = 5  # of all of them
+    network.branch_kernel_size = 3  # of 'branches', before they are joined
+    network.dropout_rate = 0.0  # before the last convolution
+    network.output = "tanh"  # 'tanh', 'sigmoid'; images are scaled to it
+    _add_convolutional_fields(network)
+    return network
+
+
+def dcgan_discriminator() -> ConfigDict:
+    """The fields of the network 'dcgan'. The values are those of report A's DCGAN."""
+    network = ConfigDict()
+    network.name = "dcgan"
+    network.conditioning = "one_hot"  # or 'branches', 'auxiliary'; if conditional
+    network.filters = (64, 128, 256)  # of the convolutions
+    network.kernel_sizes = (5, 5, 5)  # of each
+    network.strides = (2, 2, 2)  # of each
+    network.norm_layers = (True, True, True)  # whether norm belongs to each
+    network.pool_layers = (False, False, False)  # whether a 2x2 maximum follows each
+    network.dense_sizes = (4,)  # units of dense layers before the logit
+    network.dense_norm = True  # whether norm belongs to these
+    network.minibatch_kernels = 0  # of minibatch discrimination; 0: none
+    network.minibatch_kernel_dim = 5  # of each kernel
+    network.branch_filters = 64  # of 'branches', before they are joined
+    network.branch_kernel_size = 5  # of 'branches'
+    network.dropout_rate = 0.3  # after every convolution
+    _add_convolutional_fields(network)
+    return network
+
+
+def upsampling_generator() -> ConfigDict:
+    """The fields of the network 'upsampling'. The values are those of report E."""
+    network = ConfigDict()
+    network.name = "upsampling"
+    network.conditioning = "one_hot"  # or 'embedding'; if conditional
+    network.num_filters = 64  # of the projection and of every convolution
+    network.num_blocks = 2  # of two convolutions and an enlargement by 2
+    network.kernel_size = 3  # of the convolutions
+    network.dropout_rate = 0.5  # after every convolution
+    network.output = "tanh"  # 'tanh', 'sigmoid'; images are scaled to it
+    _add_convolutional_fields(network)
+    network.norm = "none"
+    return network
+
+
+def _add_convolutional_fields(network: ConfigDict) -> None:
+    network.filter_multiplier = 1  # of every number of filters
+    network.norm = "batch"  # 'batch', 'virtual', 'none'
+    network.norm_momentum = 0.9  # of batch norm; PyTorch's 0.9, Keras's 0.99
+    network.norm_epsilon = 1e-5  # PyTorch's 1e-5, Keras's 1e-3
+    network.norm_after_activation = False  # or before it
+    network.reference_examples = 64  # in the reference batch of virtual batch norm
+    network.negative_slope = 0.2  # of leaky_relu
+    network.use_bias = True  # in layers that no norm follows
+    network.kernel_init = "dcgan_normal"  # 'xavier_uniform', 'kaiming_normal', ...

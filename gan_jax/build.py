@@ -10,6 +10,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from ml_collections import ConfigDict
 
@@ -18,7 +19,9 @@ from gan_jax.data import SOURCES, SPECS, Dataset, DatasetSpec, load_dataset
 from gan_jax.gan import PRIORS, Gan, PhaseModes
 from gan_jax.losses import ADVERSARIAL_LOSSES, LABEL_SMOOTHING_KINDS
 from gan_jax.networks import DISCRIMINATORS, GENERATORS
-from gan_jax.networks.mlp import ACTIVATIONS, KERNEL_INITIALIZERS, OUTPUT_ACTIVATIONS
+from gan_jax.networks.dcgan import NORMS
+from gan_jax.networks.initializers import KERNEL_INITIALIZERS
+from gan_jax.networks.mlp import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from gan_jax.sampling import Sampler, make_sampler
 from gan_jax.steps import (
     LoopState,
@@ -28,7 +31,7 @@ from gan_jax.steps import (
     make_run_steps,
     make_train_step,
 )
-from gan_jax.types import Batch, GanState
+from gan_jax.types import Batch, GanState, PyTree
 
 SCORES = ("inception_score", "gan_test", "gan_train")
 LABELLED_SCORES = ("gan_test", "gan_train")
@@ -38,6 +41,13 @@ SCHEDULES = {
     "linear": lambda learning_rate, num_steps: optax.linear_schedule(
         learning_rate, 0.0, num_steps
     ),
+}
+# Fields of a network that hold a name, where it has them.
+NETWORK_CHOICES = {
+    "activation": ACTIVATIONS,
+    "kernel_init": KERNEL_INITIALIZERS,
+    "norm": NORMS,
+    "output": OUTPUT_ACTIVATIONS,
 }
 VALUE_RANGES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
 
@@ -68,12 +78,7 @@ def check_config(config: ConfigDict) -> None:
         "data.source": SOURCES,
         "latent.prior": PRIORS,
         "generator.name": GENERATORS,
-        "generator.activation": ACTIVATIONS,
-        "generator.kernel_init": KERNEL_INITIALIZERS,
-        "generator.output": OUTPUT_ACTIVATIONS,
         "discriminator.name": DISCRIMINATORS,
-        "discriminator.activation": ACTIVATIONS,
-        "discriminator.kernel_init": KERNEL_INITIALIZERS,
         "loss.name": ADVERSARIAL_LOSSES,
         "loss.label_smoothing": LABEL_SMOOTHING_KINDS,
         "generator_optimizer.schedule": SCHEDULES,
@@ -103,7 +108,12 @@ def check_config(config: ConfigDict) -> None:
         "eval.num_splits": 1,
         "eval.num_runs": 2,
         "eval.gan_train_samples": 0,
+        "test_every": 0,
         "loss.r1_gamma": 0,
+        "loss.gradient_penalty": 0,
+        "loss.weight_clip": 0,
+        "loss.l1_weight": 0,
+        "loss.class_weight": 0,
     }
     for field, minimum in minimums.items():
         if _get(config, field) < minimum:
@@ -121,18 +131,12 @@ def check_config(config: ConfigDict) -> None:
             f"config.sampling.dropout_rate is {rate}; it must be in [0, 1), or -1"
         )
     for player in ("generator", "discriminator"):
-        sizes = config[player].hidden_sizes
-        if not sizes or min(sizes) < 1:
-            raise ConfigError(
-                f"config.{player}.hidden_sizes is {tuple(sizes)}; it must hold one "
-                "number or more, all >= 1"
-            )
         build_optimizer(config, player, num_steps=1)
-    if not 0 <= config.loss.label_smoothing_amount <= 1:
-        raise ConfigError(
-            "config.loss.label_smoothing_amount is "
-            f"{config.loss.label_smoothing_amount}; it must be in [0, 1]"
-        )
+    for field in ("loss.label_smoothing_amount", "loss.class_smoothing"):
+        if not 0 <= _get(config, field) <= 1:
+            raise ConfigError(
+                f"config.{field} is {_get(config, field)}; it must be in [0, 1]"
+            )
     if config.num_steps == 0 and config.num_epochs < 1:
         raise ConfigError("config.num_steps and config.num_epochs are both 0")
     if config.eval.num_splits > config.eval.num_samples:
@@ -166,15 +170,20 @@ def _check_combinations(config: ConfigDict) -> None:
                 "which needs the labels of generated images, but config.conditional "
                 "is False"
             )
-    if config.conditional:
-        for player in ("generator", "discriminator"):
-            width = config[player].label_width
-            first = config[player].hidden_sizes[0]
-            if not 0 < width < first:
-                raise ConfigError(
-                    f"config.{player}.label_width is {width}; it must be between 0 "
-                    f"and the first hidden layer's size, {first}"
-                )
+    discriminator = build_gan(config, SPECS[config.data.name]).discriminator
+    for field in ("r1_gamma", "gradient_penalty"):
+        if config.loss[field] and discriminator.mixes_examples:
+            raise ConfigError(
+                f"config.loss.{field} is {config.loss[field]}, but this "
+                "discriminator's logit of an image depends on the others of its batch "
+                "(batch norm, minibatch discrimination), so that no image has a "
+                "gradient of its own"
+            )
+    if config.loss.class_smoothing and discriminator.conditioning != "auxiliary":
+        raise ConfigError(
+            f"config.loss.class_smoothing is {config.loss.class_smoothing}, but the "
+            "discriminator is no auxiliary classifier"
+        )
     if (
         config.loss.label_smoothing != "none"
         and not ADVERSARIAL_LOSSES[config.loss.name].uses_targets
@@ -213,23 +222,13 @@ def number_of_steps(config: ConfigDict, num_examples: int) -> int:
 
 def build_gan(config: ConfigDict, spec: DatasetSpec) -> Gan:
     """The GAN for images and classes as in `spec`."""
-    generator_arguments = dict(config.generator)
-    generator = _build_network(
-        "generator",
-        GENERATORS,
-        generator_arguments
-        | {"image_shape": spec.image_shape, "num_classes": spec.num_classes},
-    )
+    generator = _build_network(config, "generator", GENERATORS, spec)
     sampling_generator = generator
     if config.sampling.dropout_rate >= 0:
         sampling_generator = generator.clone(dropout_rate=config.sampling.dropout_rate)
     return Gan(
         generator=generator,
-        discriminator=_build_network(
-            "discriminator",
-            DISCRIMINATORS,
-            dict(config.discriminator) | {"num_classes": spec.num_classes},
-        ),
+        discriminator=_build_network(config, "discriminator", DISCRIMINATORS, spec),
         sampling_generator=sampling_generator,
         loss=ADVERSARIAL_LOSSES[config.loss.name],
         latent_size=config.latent.size,
@@ -241,6 +240,10 @@ def build_gan(config: ConfigDict, spec: DatasetSpec) -> Gan:
         label_smoothing_kind=config.loss.label_smoothing,
         label_smoothing_amount=config.loss.label_smoothing_amount,
         r1_gamma=config.loss.r1_gamma,
+        gradient_penalty=config.loss.gradient_penalty,
+        l1_weight=config.loss.l1_weight,
+        class_weight=config.loss.class_weight,
+        class_smoothing=config.loss.class_smoothing,
         modes=PhaseModes(
             **{phase: mode == "train" for phase, mode in config.modes.items()}
         ),
@@ -290,10 +293,11 @@ def random_keys(seed: int) -> dict[str, jax.Array]:
 
 def build_train_step(
     config: ConfigDict, gan: Gan, num_steps: int
-) -> tuple[TrainStep, Callable[[], GanState]]:
+) -> tuple[TrainStep, Callable[[Batch | None], GanState]]:
     """One train step, and the function that makes the state before the first.
 
-    `num_steps` is the number of train steps of the whole run.
+    The latter takes real examples for reference batches, see `Gan.init`. `num_steps`
+    is the number of train steps of the whole run.
     """
     keys = random_keys(config.seed)
     optimizers = {
@@ -306,18 +310,19 @@ def build_train_step(
     }
     train_step = make_train_step(
         gan,
-        batch_size=config.batch_size,
         d_steps=config.d_steps,
         g_steps=config.g_steps,
         ema_decay=config.ema_decay,
+        weight_clip=config.loss.weight_clip,
         **optimizers,
     )
 
-    def initial_state():
+    def initial_state(reference=None):
         return init_state(
             gan,
             init_key=keys["init"],
             train_key=keys["train"],
+            reference=reference,
             ema_decay=config.ema_decay,
             **optimizers,
         )
@@ -326,11 +331,12 @@ def build_train_step(
 
 
 def build_training(
-    config: ConfigDict, gan: Gan, num_steps: int
+    config: ConfigDict, gan: Gan, num_steps: int, reference: Batch | None = None
 ) -> tuple[Callable, LoopState]:
     """The jitted function that runs many train steps, and the state before the first.
 
-    See `steps.make_run_steps` for the function; its first two arguments are donated.
+    See `steps.make_run_steps` for the function, whose first two arguments are donated,
+    and `reference_examples` for the reference.
     """
     train_step, initial_gan_state = build_train_step(config, gan, num_steps)
     batch = Batch(
@@ -339,8 +345,8 @@ def build_training(
     )
 
     @jax.jit
-    def initial_state():
-        return init_loop_state(train_step, initial_gan_state(), batch)
+    def initial_state(reference):
+        return init_loop_state(train_step, initial_gan_state(reference), batch)
 
     run_steps = make_run_steps(
         train_step,
@@ -348,7 +354,73 @@ def build_training(
         batch_size=config.batch_size,
         d_steps=config.d_steps,
     )
-    return jax.jit(run_steps, donate_argnums=(0, 1)), initial_state()
+    return jax.jit(run_steps, donate_argnums=(0, 1)), initial_state(reference)
+
+
+def reference_examples(config: ConfigDict, gan: Gan, dataset: Dataset) -> Batch:
+    """Training examples for a reference batch, drawn by the seed; none if none is used.
+
+    Raises:
+      ConfigError: there are fewer training images than that.
+    """
+    size = gan.discriminator.reference_size
+    num_train = len(dataset.train_labels)
+    if size > num_train:
+        raise ConfigError(
+            f"config.discriminator.reference_examples is {size}, more than the "
+            f"{num_train} training images of {config.data.name}"
+        )
+    key = jax.random.fold_in(random_keys(config.seed)["init"], 1)
+    rows = np.asarray(jax.random.permutation(key, num_train))[:size]
+    return Batch(
+        jnp.asarray(dataset.train_images[rows]), jnp.asarray(dataset.train_labels[rows])
+    )
+
+
+def no_examples(gan: Gan) -> Batch:
+    """Stands for `reference_examples` where only structures count."""
+    size = gan.discriminator.reference_size
+    return Batch(
+        jnp.zeros((size, *gan.image_shape), jnp.uint8), jnp.zeros(size, jnp.int32)
+    )
+
+
+def build_test_losses(
+    config: ConfigDict, gan: Gan
+) -> Callable[[GanState, Batch, jax.Array], dict[str, jax.Array]]:
+    """The jitted function (state, test examples, key) -> means of `Gan.test_losses`.
+
+    In whole batches of the training's size; a remainder is left out.
+    """
+
+    @jax.jit
+    def test_losses(state, examples, key):
+        num_examples = examples.labels.size
+        batch_size = min(config.batch_size, num_examples)
+        num_batches = num_examples // batch_size
+        batches = jax.tree.map(
+            lambda array: array[: num_batches * batch_size].reshape(
+                num_batches, batch_size, *array.shape[1:]
+            ),
+            examples,
+        )
+        losses = jax.lax.map(
+            lambda numbered: gan.test_losses(
+                sampling_variables(state),
+                state.discriminator.variables,
+                numbered[1],
+                jax.random.fold_in(key, numbered[0]),
+            ),
+            (jnp.arange(num_batches), batches),
+        )
+        return jax.tree.map(jnp.mean, losses)
+
+    return test_losses
+
+
+def sampling_variables(state: GanState) -> dict[str, PyTree]:
+    """The variables that generate: the averaged ones where they are kept."""
+    return state.generator.variables if state.ema is None else state.ema
 
 
 def build_sampler(config: ConfigDict, gan: Gan) -> Sampler:
@@ -362,9 +434,15 @@ def classifier_settings(config: ConfigDict) -> ClassifierSettings:
 
 
 def _build_network(
-    field: str, networks: Mapping[str, type[nn.Module]], arguments: dict[str, Any]
+    config: ConfigDict,
+    player: str,
+    networks: Mapping[str, type[nn.Module]],
+    spec: DatasetSpec,
 ) -> nn.Module:
-    network = networks[arguments.pop("name")]
+    arguments = dict(config[player])
+    name = arguments.pop("name")
+    _check_choice(f"{player}.name", name, networks)
+    network = networks[name]
     # Flax gives every module the fields `parent` and `name`.
     known = [
         field
@@ -374,16 +452,35 @@ def _build_network(
     unknown = [name for name in arguments if name not in known]
     if unknown:
         raise ConfigError(
-            f"config.{field} has {', '.join(unknown)}, which {network.__name__} does "
+            f"config.{player} has {', '.join(unknown)}, which {network.__name__} does "
             f"not take; known: {', '.join(known)}"
         )
+    if not config.conditional:
+        arguments["conditioning"] = "none"
+    elif arguments["conditioning"] not in network.CONDITIONINGS[1:]:
+        raise ConfigError(
+            f"config.{player}.conditioning is {arguments['conditioning']!r}; a "
+            f"conditional {network.__name__} can do: "
+            f"{', '.join(network.CONDITIONINGS[1:])}"
+        )
+    for field in NETWORK_CHOICES:
+        if field in arguments:
+            _check_choice(f"{player}.{field}", arguments[field], NETWORK_CHOICES[field])
+    arguments["num_classes"] = spec.num_classes
+    if player == "generator":
+        arguments["image_shape"] = spec.image_shape
     # A config read from JSON has lists; Flax modules must be hashable.
-    return network(
+    module = network(
         **{
             name: tuple(value) if isinstance(value, list) else value
             for name, value in arguments.items()
         }
     )
+    try:
+        module.check()
+    except ValueError as error:
+        raise ConfigError(f"config.{player}.{error}") from None
+    return module
 
 
 def _check_choice(field: str, value: Any, known: Iterable[str]) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 
 from gan_jax import losses
 from gan_jax.data.batches import scale_images, to_uint8
-from gan_jax.types import Batch, PlayerState, PyTree
+from gan_jax.networks.reference import reference_batch
+from gan_jax.types import Batch, PlayerState, PyTree, Verdict
 
 PRIORS = {
     "normal": jax.random.normal,
@@ -42,13 +43,19 @@ class Gan:
 
     Attributes:
       generator: module (latents [B, Z], labels [B] or None) -> images [B, H, W, C].
-      discriminator: module (images, labels or None) -> logits [B].
+      discriminator: module (images, labels or None) -> Verdict.
       sampling_generator: the generator as it generates, with the same parameters
         (its dropout rate may differ).
       num_classes: of the data.
-      conditional: whether the networks see labels.
+      conditional: whether the generator sees labels, and the discriminator too unless
+        it is an auxiliary classifier.
       value_range: of the generator's images, the ends of its output activation.
       r1_gamma: weight of the R1 penalty on real images; 0 leaves it out.
+      gradient_penalty: weight lambda of Wasserstein's gradient penalty; 0: none.
+      l1_weight: of the mean absolute difference between a generated image and a real
+        one (of the same class if conditional) in the generator's loss; 0: none.
+      class_weight: of the class loss of an auxiliary classifier, in both losses.
+      class_smoothing: k-way label smoothing of that loss's targets.
     """
 
     generator: nn.Module
@@ -64,18 +71,50 @@ class Gan:
     label_smoothing_kind: str
     label_smoothing_amount: float
     r1_gamma: float
+    gradient_penalty: float
+    l1_weight: float
+    class_weight: float
+    class_smoothing: float
     modes: PhaseModes
 
-    def init(self, key: jax.Array) -> tuple[dict, dict]:
-        """Variables of the generator and of the discriminator."""
+    def init(self, key: jax.Array, reference: Batch | None = None) -> tuple[dict, dict]:
+        """Variables of the generator and of the discriminator.
+
+        `reference` holds real examples, images uint8: virtual batch normalisation in
+        the discriminator keeps as many of them as it wants, for good; in the generator
+        it keeps latents and classes drawn here.
+
+        Raises:
+          ValueError: there are fewer real examples than it wants.
+        """
         generator_key, discriminator_key = jax.random.split(key)
-        labels = self._labels(jnp.zeros(2, jnp.int32))
+        labels = jnp.zeros(2, jnp.int32)
         latents = jnp.zeros((2, self.latent_size))
         images = jnp.zeros((2, *self.image_shape))
-        return (
-            self.generator.init(generator_key, latents, labels, train=False),
-            self.discriminator.init(discriminator_key, images, labels, train=False),
+        generator = self.generator.init(
+            generator_key, latents, self._labels(labels), train=False
         )
+        discriminator = self.discriminator.init(
+            discriminator_key, images, self._seen_labels(labels), train=False
+        )
+        if size := self.generator.reference_size:
+            keys = _named_keys(generator_key, "latents", "labels")
+            generator["reference"] = reference_batch(
+                self.sample_latents(keys["latents"], size),
+                self._labels(self.sample_labels(keys["labels"], size)),
+            )
+        if size := self.discriminator.reference_size:
+            num_examples = 0 if reference is None else reference.labels.size
+            if num_examples < size:
+                raise ValueError(
+                    f"a reference batch of {size} needs as many real examples, not "
+                    f"{num_examples}"
+                )
+            discriminator["reference"] = reference_batch(
+                scale_images(reference.images[:size], self.value_range),
+                self._seen_labels(reference.labels[:size]),
+            )
+        return generator, discriminator
 
     def sample_latents(self, key: jax.Array, batch_size: int) -> jax.Array:
         """Draws z, [batch_size, latent_size], from the prior."""
@@ -106,14 +145,18 @@ class Gan:
         PyTorch would update them): a step changes one player alone.
 
         Returns:
-          loss [], (new model state of the discriminator, metrics). Accuracies are
-          fractions: real images with a positive logit, generated with a negative.
+          loss [], (new model state of the discriminator, metrics). The loss logged as
+          `discriminator_loss` is the adversarial ("source") one alone. Accuracies are
+          fractions: real images taken for real, generated ones for generated.
         """
         keys = _named_keys(
             key, "latents", "labels", "generator", "discriminator", "smoothing", "r1"
         )
         batch_size = real.labels.size
         fake_labels = self.sample_labels(keys["labels"], batch_size)
+        if self.gradient_penalty:
+            # What lies between two images of one class is of that class.
+            fake_labels = real.labels
         fake_images, _ = _apply(
             self.generator,
             generator.variables,
@@ -122,39 +165,44 @@ class Gan:
             train=self.modes.generator_in_discriminator_step,
             dropout_key=keys["generator"],
         )
+        train = self.modes.discriminator_in_discriminator_step
         real_images = scale_images(real.images, self.value_range)
-        (real_logits, fake_logits), model_state = self._discriminate_both(
-            {"params": params, **discriminator.model_state},
+        variables = {"params": params, **discriminator.model_state}
+        verdicts, model_state = self._discriminate_both(
+            variables,
             Batch(real_images, real.labels),
             Batch(fake_images, fake_labels),
-            keys["discriminator"],
+            train=train,
+            key=keys["discriminator"],
         )
-        targets = losses.real_targets(
-            keys["smoothing"],
-            batch_size,
-            kind=self.label_smoothing_kind,
-            amount=self.label_smoothing_amount,
+        metrics = self._discriminator_metrics(
+            *verdicts, real.labels, fake_labels, keys["smoothing"]
         )
-        loss = self.loss.discriminator(real_logits, fake_logits, targets)
-        metrics = {
-            "discriminator_loss": loss,
-            "real_accuracy": jnp.mean(real_logits > 0),
-            "fake_accuracy": jnp.mean(fake_logits < 0),
-        }
-        if self.r1_gamma:
-            penalty = losses.r1_penalty(
-                lambda images: _apply(
-                    self.discriminator,
-                    {"params": params, **discriminator.model_state},
-                    images,
-                    self._labels(real.labels),
-                    train=self.modes.discriminator_in_discriminator_step,
-                    dropout_key=keys["r1"],
-                )[0],
-                real_images,
+        loss = metrics["discriminator_loss"]
+        if self._classifies:
+            loss = loss + self.class_weight * metrics["discriminator_class_loss"]
+
+        def logits_of(images):
+            verdict, _ = _apply(
+                self.discriminator,
+                variables,
+                images,
+                self._seen_labels(real.labels),
+                train=train,
+                dropout_key=keys["r1"],
             )
+            return verdict.logits
+
+        if self.r1_gamma:
+            penalty = losses.r1_penalty(logits_of, real_images)
             metrics["r1_penalty"] = penalty
             loss = loss + self.r1_gamma / 2 * penalty
+        if self.gradient_penalty:
+            penalty = losses.gradient_penalty(
+                logits_of, real_images, fake_images, jax.random.fold_in(keys["r1"], 1)
+            )
+            metrics["gradient_penalty"] = penalty
+            loss = loss + self.gradient_penalty * penalty
         return loss, (model_state, metrics)
 
     def generator_loss(
@@ -162,34 +210,87 @@ class Gan:
         params: PyTree,
         generator: PlayerState,
         discriminator: PlayerState,
-        batch_size: int,
+        real: Batch,
         key: jax.Array,
     ) -> tuple[jax.Array, tuple[PyTree, dict[str, jax.Array]]]:
-        """The generator's loss on `batch_size` images that it generates.
+        """The generator's loss on as many images as there are real ones.
 
         Arguments and results are as in `discriminator_loss`, with the players
-        exchanged: the discriminator is constant here.
+        exchanged: the discriminator is constant here. The real batch itself counts
+        with the L1 term alone, whose generated images are of its classes.
         """
         keys = _named_keys(key, "latents", "labels", "generator", "discriminator")
-        labels = self._labels(self.sample_labels(keys["labels"], batch_size))
+        batch_size = real.labels.size
+        labels = self.sample_labels(keys["labels"], batch_size)
+        if self.l1_weight:
+            labels = real.labels
         images, model_state = _apply(
             self.generator,
             {"params": params, **generator.model_state},
             self.sample_latents(keys["latents"], batch_size),
-            labels,
+            self._labels(labels),
             train=self.modes.generator_in_generator_step,
             dropout_key=keys["generator"],
         )
-        logits, _ = _apply(
+        verdict, _ = _apply(
             self.discriminator,
             discriminator.variables,
             images,
-            labels,
+            self._seen_labels(labels),
             train=self.modes.discriminator_in_generator_step,
             dropout_key=keys["discriminator"],
         )
-        loss = self.loss.generator(logits)
-        return loss, (model_state, {"generator_loss": loss})
+        metrics = self._generator_metrics(verdict, labels)
+        loss = metrics["generator_loss"]
+        if self._classifies:
+            loss = loss + self.class_weight * metrics["generator_class_loss"]
+        if self.l1_weight:
+            real_images = scale_images(real.images, self.value_range)
+            metrics["l1"] = jnp.mean(jnp.abs(images - real_images))
+            loss = loss + self.l1_weight * metrics["l1"]
+        return loss, (model_state, metrics)
+
+    def test_losses(
+        self,
+        generator: dict[str, PyTree],
+        discriminator: dict[str, PyTree],
+        real: Batch,
+        key: jax.Array,
+    ) -> dict[str, jax.Array]:
+        """Both players' losses and the accuracies on held-out real images.
+
+        As report C logs them for its test phase: nothing is updated, the generator is
+        in its sampling mode, the discriminator in eval mode.
+
+        Args:
+          generator: its variables.
+          discriminator: its variables.
+          real: images uint8 [B, H, W, C] and labels [B] of the test set.
+          key: for latents, classes, dropout and label smoothing.
+        """
+        keys = _named_keys(
+            key, "latents", "labels", "generator", "discriminator", "smoothing"
+        )
+        batch_size = real.labels.size
+        labels = self.sample_labels(keys["labels"], batch_size)
+        images, _ = _apply(
+            self.sampling_generator,
+            generator,
+            self.sample_latents(keys["latents"], batch_size),
+            self._labels(labels),
+            train=self.modes.generator_in_sampling,
+            dropout_key=keys["generator"],
+        )
+        (real_verdict, fake_verdict), _ = self._discriminate_both(
+            discriminator,
+            Batch(scale_images(real.images, self.value_range), real.labels),
+            Batch(images, labels),
+            train=False,
+            key=keys["discriminator"],
+        )
+        return self._discriminator_metrics(
+            real_verdict, fake_verdict, real.labels, labels, keys["smoothing"]
+        ) | self._generator_metrics(fake_verdict, labels)
 
     def generate(
         self,
@@ -214,49 +315,105 @@ class Gan:
         )
         return to_uint8(images, self.value_range)
 
+    @property
+    def _classifies(self) -> bool:
+        return self.discriminator.conditioning == "auxiliary"
+
     def _labels(self, labels: jax.Array) -> jax.Array | None:
+        """What the generator sees of the labels."""
         return labels if self.conditional else None
 
+    def _seen_labels(self, labels: jax.Array) -> jax.Array | None:
+        """What the discriminator sees of the labels."""
+        return labels if self.conditional and not self._classifies else None
+
+    def _discriminator_metrics(
+        self,
+        real: Verdict,
+        fake: Verdict,
+        real_labels: jax.Array,
+        fake_labels: jax.Array,
+        key: jax.Array,
+    ) -> dict[str, jax.Array]:
+        targets = losses.make_targets(
+            key,
+            real_labels.size,
+            kind=self.label_smoothing_kind,
+            amount=self.label_smoothing_amount,
+        )
+        metrics = {
+            "discriminator_loss": self.loss.discriminator(
+                real.logits, fake.logits, targets
+            ),
+            "real_accuracy": jnp.mean(real.logits > self.loss.boundary),
+            "fake_accuracy": jnp.mean(fake.logits < self.loss.boundary),
+        }
+        if self._classifies:
+            metrics["discriminator_class_loss"] = self._class_loss(
+                real, real_labels
+            ) + self._class_loss(fake, fake_labels)
+        return metrics
+
+    def _generator_metrics(
+        self, fake: Verdict, labels: jax.Array
+    ) -> dict[str, jax.Array]:
+        metrics = {"generator_loss": self.loss.generator(fake.logits)}
+        if self._classifies:
+            metrics["generator_class_loss"] = self._class_loss(fake, labels)
+        return metrics
+
+    def _class_loss(self, verdict: Verdict, labels: jax.Array) -> jax.Array:
+        return losses.class_loss(
+            verdict.class_logits, labels, smoothing=self.class_smoothing
+        )
+
     def _discriminate_both(
-        self, variables: dict, real: Batch, fake: Batch, key: jax.Array
-    ) -> tuple[tuple[jax.Array, jax.Array], PyTree]:
-        """Logits of real and of generated images, and the new model state."""
-        train = self.modes.discriminator_in_discriminator_step
+        self, variables: dict, real: Batch, fake: Batch, *, train: bool, key: jax.Array
+    ) -> tuple[tuple[Verdict, Verdict], PyTree]:
+        """Verdicts on real and on generated images, and the new model state."""
         if not self.discriminator.mixes_examples:
             # One pass over both is faster and gives the same logits.
             both = jax.tree.map(lambda *parts: jnp.concatenate(parts), real, fake)
-            logits, model_state = _apply(
+            verdict, model_state = _apply(
                 self.discriminator,
                 variables,
                 both.images,
-                self._labels(both.labels),
+                self._seen_labels(both.labels),
                 train=train,
                 dropout_key=key,
             )
-            return tuple(jnp.split(logits, 2)), model_state
+            num_real = real.labels.size
+            return (
+                jax.tree.map(lambda array: array[:num_real], verdict),
+                jax.tree.map(lambda array: array[num_real:], verdict),
+            ), model_state
         real_key, fake_key = jax.random.split(key)
         model_state = {name: variables[name] for name in variables if name != "params"}
-        logits = []
+        verdicts = []
         for batch, batch_key in ((real, real_key), (fake, fake_key)):
-            batch_logits, model_state = _apply(
+            verdict, model_state = _apply(
                 self.discriminator,
                 {"params": variables["params"], **model_state},
                 batch.images,
-                self._labels(batch.labels),
+                self._seen_labels(batch.labels),
                 train=train,
                 dropout_key=batch_key,
             )
-            logits.append(batch_logits)
-        return tuple(logits), model_state
+            verdicts.append(verdict)
+        return tuple(verdicts), model_state
 
 
 def count_params(variables: dict[str, PyTree]) -> tuple[int, int]:
-    """Number of values in all variables and in the trainable ones."""
+    """Number of values in all variables, and in the trainable ones.
+
+    A reference batch of virtual batch normalisation is data, and does not count.
+    """
 
     def count(tree: PyTree) -> int:
         return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(tree))
 
-    return count(variables), count(variables["params"])
+    learned = {name: variables[name] for name in variables if name != "reference"}
+    return count(learned), count(variables["params"])
 
 
 def _named_keys(key: jax.Array, *names: str) -> dict[str, jax.Array]:

@@ -13,7 +13,7 @@ from gan_jax.data import SPECS, DatasetSpec
 from gan_jax.report.files import atomic_write
 from gan_jax.report.grids import image_grid, save_png
 from gan_jax.sampling import Sampler, balanced_labels
-from gan_jax.types import GanState, PyTree
+from gan_jax.types import PyTree
 from gan_jax.workdir import check_evaluation_config, load_config
 
 GRID_COLUMNS = 10  # samples of a class, or in a row
@@ -81,7 +81,11 @@ def load_generator(
     spec = SPECS[config.data.name]
     gan = build.build_gan(config, spec)
     # Only the structure counts here, which the number of steps does not change.
-    template = jax.eval_shape(lambda: build.build_training(config, gan, num_steps=1)[1])
+    template = jax.eval_shape(
+        lambda: build.build_training(
+            config, gan, num_steps=1, reference=build.no_examples(gan)
+        )[1]
+    )
     with open_checkpoints(config, workdir) as checkpoints:
         restored = checkpoints.restore(template, step)
     if restored is None:
@@ -92,7 +96,7 @@ def load_generator(
         gan.conditional,
         step,
         build.build_sampler(config, gan),
-        sampling_variables(state.gan),
+        build.sampling_variables(state.gan),
     )
 
 
@@ -103,11 +107,6 @@ def open_checkpoints(config: ConfigDict, workdir: pathlib.Path) -> Checkpointer:
         keep_latest=config.checkpoints.keep_latest,
         best_metric=config.checkpoints.best_metric or None,
     )
-
-
-def sampling_variables(state: GanState) -> dict[str, PyTree]:
-    """The variables that generate: the averaged ones where they are kept."""
-    return state.generator.variables if state.ema is None else state.ema
 
 
 def sample_grid(generator: Generator, key: jax.Array) -> np.ndarray:

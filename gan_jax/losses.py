@@ -11,36 +11,44 @@ import jax
 import jax.numpy as jnp
 import optax
 
-LABEL_SMOOTHING_KINDS = ("none", "fixed", "random")
+LABEL_SMOOTHING_KINDS = ("none", "fixed", "random", "two_sided")
+
+
+class Targets(NamedTuple):
+    """What a discriminator should say of its images; 1 and 0 without smoothing."""
+
+    real: jax.Array  # [B] in [0, 1]
+    fake: jax.Array  # [B] in [0, 1]
 
 
 class AdversarialLoss(NamedTuple):
     """The two sides of one game.
 
-    `discriminator(real_logits, fake_logits, real_targets)` and
-    `generator(fake_logits)`: logits and targets [B] in, mean loss [] out.
+    `discriminator(real_logits, fake_logits, targets)` and `generator(fake_logits)`:
+    logits and targets [B] in, mean loss [] out.
     """
 
-    discriminator: Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
+    discriminator: Callable[[jax.Array, jax.Array, Targets], jax.Array]
     generator: Callable[[jax.Array], jax.Array]
     uses_targets: bool  # whether label smoothing has a meaning
+    boundary: float = 0.0  # a logit above it takes the image for real
 
 
 def cross_entropy_discriminator_loss(
-    real_logits: jax.Array, fake_logits: jax.Array, real_targets: jax.Array
+    real_logits: jax.Array, fake_logits: jax.Array, targets: Targets
 ) -> jax.Array:
-    """BCE(D(x), t) + BCE(D(G(z)), 0), each a mean over its batch.
+    """BCE(D(x), t) + BCE(D(G(z)), u), each a mean over its batch.
 
     Args:
       real_logits: [B] logits of real images.
       fake_logits: [B] logits of generated images.
-      real_targets: [B] in [0, 1], 1 without label smoothing.
+      targets: t and u, 1 and 0 without label smoothing.
 
     Source: Goodfellow et al. 2014, section 3; one-sided targets: Salimans et al.
     2016, section 3.4.
     """
-    real = optax.sigmoid_binary_cross_entropy(real_logits, real_targets)
-    fake = optax.sigmoid_binary_cross_entropy(fake_logits, jnp.zeros_like(fake_logits))
+    real = optax.sigmoid_binary_cross_entropy(real_logits, targets.real)
+    fake = optax.sigmoid_binary_cross_entropy(fake_logits, targets.fake)
     return real.mean() + fake.mean()
 
 
@@ -62,19 +70,47 @@ def minimax_generator_loss(fake_logits: jax.Array) -> jax.Array:
 
 
 def wasserstein_discriminator_loss(
-    real_logits: jax.Array, fake_logits: jax.Array, real_targets: jax.Array
+    real_logits: jax.Array, fake_logits: jax.Array, targets: Targets
 ) -> jax.Array:
     """-(E f(x) - E f(G(z))); the targets have no part in it.
 
     Source: Arjovsky et al. 2017, equation 3.
     """
-    del real_targets
+    del targets
     return fake_logits.mean() - real_logits.mean()
 
 
 def wasserstein_generator_loss(fake_logits: jax.Array) -> jax.Array:
     """-E f(G(z)). Source: Arjovsky et al. 2017, algorithm 1."""
     return -fake_logits.mean()
+
+
+def hinge_discriminator_loss(
+    real_logits: jax.Array, fake_logits: jax.Array, targets: Targets
+) -> jax.Array:
+    """E max(0, 1 - D(x)) + E max(0, 1 + D(G(z))); the targets have no part in it.
+
+    Source: Miyato et al. 2018, equation 16. The generator's is Wasserstein's.
+    """
+    del targets
+    return jax.nn.relu(1 - real_logits).mean() + jax.nn.relu(1 + fake_logits).mean()
+
+
+def least_squares_discriminator_loss(
+    real_logits: jax.Array, fake_logits: jax.Array, targets: Targets
+) -> jax.Array:
+    """E (D(x) - t)^2 / 2 + E (D(G(z)) - u)^2 / 2, t = 1 and u = 0 unless smoothed.
+
+    Source: Mao et al. 2017, equation 2 with its 0-1 coding (equation 9).
+    """
+    real = (real_logits - targets.real) ** 2
+    fake = (fake_logits - targets.fake) ** 2
+    return (real.mean() + fake.mean()) / 2
+
+
+def least_squares_generator_loss(fake_logits: jax.Array) -> jax.Array:
+    """E (D(G(z)) - 1)^2 / 2. Source: Mao et al. 2017, equation 9."""
+    return ((fake_logits - 1) ** 2).mean() / 2
 
 
 ADVERSARIAL_LOSSES = {
@@ -87,24 +123,31 @@ ADVERSARIAL_LOSSES = {
     "wasserstein": AdversarialLoss(
         wasserstein_discriminator_loss, wasserstein_generator_loss, False
     ),
+    "hinge": AdversarialLoss(
+        hinge_discriminator_loss, wasserstein_generator_loss, False
+    ),
+    "least_squares": AdversarialLoss(
+        least_squares_discriminator_loss,
+        least_squares_generator_loss,
+        True,
+        boundary=0.5,
+    ),
 }
 
 
-def real_targets(
+def make_targets(
     key: jax.Array, batch_size: int, *, kind: str, amount: float
-) -> jax.Array:
-    """Targets for real images under one-sided label smoothing.
+) -> Targets:
+    """Targets [B] for real and for generated images under label smoothing.
 
-    `none`: 1. `fixed`: 1 - amount. `random`: 1 - amount * U(0, 1), drawn anew for
-    every image.
-
-    Returns:
-      [B] float32 in [1 - amount, 1].
+    Real images: `none`: 1. `fixed`: 1 - amount. `random`: 1 - amount * U(0, 1), drawn
+    anew for every image. These leave 0 for generated images; `two_sided` is k-way
+    smoothing with k = 2: 1 - amount / 2 and amount / 2.
 
     Raises:
       ValueError: unknown kind, or amount outside [0, 1].
 
-    Source: Dittrich, "soft label"; Salimans et al. 2016, section 3.4.
+    Source: Dittrich, "soft label"; Salimans et al. 2016, section 3.4; Sridhar.
     """
     if kind not in LABEL_SMOOTHING_KINDS:
         raise ValueError(
@@ -112,11 +155,35 @@ def real_targets(
         )
     if not 0 <= amount <= 1:
         raise ValueError(f"label smoothing amount {amount} is outside [0, 1]")
-    if kind == "none":
-        return jnp.ones(batch_size)
-    if kind == "fixed":
-        return jnp.full(batch_size, 1 - amount)
-    return 1 - amount * jax.random.uniform(key, (batch_size,))
+    ones, zeros = jnp.ones(batch_size), jnp.zeros(batch_size)
+    match kind:
+        case "none":
+            return Targets(ones, zeros)
+        case "fixed":
+            return Targets(ones - amount, zeros)
+        case "random":
+            return Targets(1 - amount * jax.random.uniform(key, (batch_size,)), zeros)
+        case "two_sided":
+            return Targets(ones - amount / 2, zeros + amount / 2)
+
+
+def class_loss(
+    class_logits: jax.Array, labels: jax.Array, *, smoothing: float
+) -> jax.Array:
+    """Cross-entropy of the classes, a mean over the batch.
+
+    With smoothing e of k classes the target 1 becomes 1 - (k - 1) e / k, and 0 e / k.
+
+    Args:
+      class_logits: [B, k].
+      labels: [B] int32.
+      smoothing: e in [0, 1].
+
+    Source: Odena et al. 2017, section 4 (L_C); smoothing: Sridhar.
+    """
+    one_hot = jax.nn.one_hot(labels, class_logits.shape[-1])
+    targets = optax.smooth_labels(one_hot, smoothing)
+    return optax.softmax_cross_entropy(class_logits, targets).mean()
 
 
 def r1_penalty(
@@ -132,3 +199,30 @@ def r1_penalty(
     """
     gradients = jax.grad(lambda inputs: logits_of(inputs).sum())(images)
     return jnp.sum(gradients**2, axis=tuple(range(1, images.ndim))).mean()
+
+
+def gradient_penalty(
+    logits_of: Callable[[jax.Array], jax.Array],
+    real_images: jax.Array,
+    fake_images: jax.Array,
+    key: jax.Array,
+) -> jax.Array:
+    """E (|grad_x D(x)| - 1)^2, x drawn uniformly between a real and a generated image.
+
+    The norm is that of every example's own gradient; to be weighted by lambda.
+
+    Args:
+      logits_of: maps images [B, H, W, C] to logits [B], example by example.
+      real_images: [B, H, W, C].
+      fake_images: [B, H, W, C].
+      key: draws the places between them.
+
+    Source: Gulrajani et al. 2017, equation 3.
+    """
+    fractions = jax.random.uniform(key, (real_images.shape[0], 1, 1, 1))
+    images = fractions * real_images + (1 - fractions) * fake_images
+    gradients = jax.grad(lambda inputs: logits_of(inputs).sum())(images)
+    squared = jnp.sum(gradients**2, axis=tuple(range(1, images.ndim)))
+    # The root's derivative at 0 is infinite.
+    norms = jnp.sqrt(jnp.maximum(squared, 1e-12))
+    return jnp.mean((norms - 1) ** 2)

@@ -32,9 +32,13 @@ def init_state(
     generator_optimizer: optax.GradientTransformation,
     discriminator_optimizer: optax.GradientTransformation,
     ema_decay: float,
+    reference: Batch | None = None,
 ) -> GanState:
-    """The state before the first step. `ema_decay` 0 keeps no average."""
-    generator_variables, discriminator_variables = gan.init(init_key)
+    """The state before the first step.
+
+    `reference` holds real examples, see `Gan.init`. `ema_decay` 0 keeps no average.
+    """
+    generator_variables, discriminator_variables = gan.init(init_key, reference)
     return GanState(
         step=jnp.int32(0),
         key=train_key,
@@ -46,41 +50,48 @@ def init_state(
 
 
 def make_discriminator_step(
-    gan: Gan, optimizer: optax.GradientTransformation
+    gan: Gan, optimizer: optax.GradientTransformation, *, weight_clip: float
 ) -> Callable[[GanState, Batch, jax.Array], tuple[GanState, Metrics]]:
-    """A function that updates the discriminator alone, on one real batch."""
+    """A function that updates the discriminator alone, on one real batch.
+
+    `weight_clip` c > 0 clips its params to [-c, c] afterwards (Arjovsky et al. 2017,
+    algorithm 1); 0 does not.
+    """
 
     def discriminator_step(state, real, key):
         gradients, (model_state, metrics) = jax.grad(
             gan.discriminator_loss, has_aux=True
         )(state.discriminator.params, state.discriminator, state.generator, real, key)
         player = _update(state.discriminator, gradients, model_state, optimizer)
+        if weight_clip:
+            player = player.replace(
+                params=optax.tree.clip(player.params, -weight_clip, weight_clip)
+            )
         return state.replace(discriminator=player), metrics
 
     return discriminator_step
 
 
 def make_generator_step(
-    gan: Gan,
-    optimizer: optax.GradientTransformation,
-    *,
-    batch_size: int,
-    ema_decay: float,
-) -> Callable[[GanState, jax.Array], tuple[GanState, Metrics]]:
-    """A function that updates the generator alone (and its moving average)."""
+    gan: Gan, optimizer: optax.GradientTransformation, *, ema_decay: float
+) -> Callable[[GanState, Batch, jax.Array], tuple[GanState, Metrics]]:
+    """A function that updates the generator alone (and its moving average).
 
-    def generator_step(state, key):
+    It generates as many images as its real batch holds; see `Gan.generator_loss`.
+    """
+
+    def generator_step(state, real, key):
         gradients, (model_state, metrics) = jax.grad(gan.generator_loss, has_aux=True)(
             state.generator.params,
             state.generator,
             state.discriminator,
-            batch_size,
+            real,
             key,
         )
         player = _update(state.generator, gradients, model_state, optimizer)
         ema = state.ema
         if ema is not None:
-            ema = optax.incremental_update(player.variables, ema, 1 - ema_decay)
+            ema = _averaged(player.variables, ema, ema_decay)
         return state.replace(generator=player, ema=ema), metrics
 
     return generator_step
@@ -91,10 +102,10 @@ def make_train_step(
     *,
     generator_optimizer: optax.GradientTransformation,
     discriminator_optimizer: optax.GradientTransformation,
-    batch_size: int,
     d_steps: int,
     g_steps: int,
     ema_decay: float,
+    weight_clip: float,
 ) -> TrainStep:
     """One train step: `d_steps` discriminator updates, then `g_steps` of the generator.
 
@@ -102,10 +113,10 @@ def make_train_step(
       A function of the state and of `real_batch`, which gives the i-th real batch of
       this step; it returns the new state and metrics, means over the updates.
     """
-    discriminator_step = make_discriminator_step(gan, discriminator_optimizer)
-    generator_step = make_generator_step(
-        gan, generator_optimizer, batch_size=batch_size, ema_decay=ema_decay
+    discriminator_step = make_discriminator_step(
+        gan, discriminator_optimizer, weight_clip=weight_clip
     )
+    generator_step = make_generator_step(gan, generator_optimizer, ema_decay=ema_decay)
 
     def train_step(state, real_batch):
         key = jax.random.fold_in(state.key, state.step)
@@ -113,11 +124,14 @@ def make_train_step(
         discriminator_metrics = []
         for i in range(d_steps):
             update_key = jax.random.fold_in(discriminator_key, i)
-            state, metrics = discriminator_step(state, real_batch(i), update_key)
+            real = real_batch(i)
+            state, metrics = discriminator_step(state, real, update_key)
             discriminator_metrics.append(metrics)
         generator_metrics = []
         for i in range(g_steps):
-            state, metrics = generator_step(state, jax.random.fold_in(generator_key, i))
+            update_key = jax.random.fold_in(generator_key, i)
+            # The last real batch: its images count with the L1 term alone.
+            state, metrics = generator_step(state, real, update_key)
             generator_metrics.append(metrics)
         metrics = _mean(discriminator_metrics) | _mean(generator_metrics)
         return state.replace(step=state.step + 1), metrics
@@ -191,6 +205,15 @@ def _update(
     updates, opt_state = optimizer.update(gradients, player.opt_state, player.params)
     params = optax.apply_updates(player.params, updates)
     return PlayerState(params, model_state, opt_state)
+
+
+def _averaged(
+    variables: dict[str, PyTree], ema: dict[str, PyTree], decay: float
+) -> dict[str, PyTree]:
+    """The moving average after one more update; a reference batch stays as it is."""
+    averaged = {name: ema[name] for name in ema if name != "reference"}
+    new = {name: variables[name] for name in averaged}
+    return ema | optax.incremental_update(new, averaged, 1 - decay)
 
 
 def _mean(metrics: list[Metrics]) -> Metrics:

@@ -25,7 +25,6 @@ from gan_jax.generator import (
     Generator,
     open_checkpoints,
     sample_grid,
-    sampling_variables,
 )
 from gan_jax.report.curves import plot_curves
 from gan_jax.report.grids import save_png
@@ -58,7 +57,8 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> bool:
     gan = build.build_gan(config, dataset.spec)
     num_steps = build.number_of_steps(config, len(dataset.train_labels))
     save_config(workdir, config)
-    run_steps, state = build.build_training(config, gan, num_steps)
+    reference = build.reference_examples(config, gan, dataset)
+    run_steps, state = build.build_training(config, gan, num_steps, reference)
     with (
         open_checkpoints(config, workdir) as checkpoints,
         _interrupt_flag() as interrupted,
@@ -89,6 +89,8 @@ class _Loop:
 
     def __post_init__(self):
         self.steps_per_epoch = len(self.dataset.train_labels) // self.config.batch_size
+        self.test_every = self.config.test_every or self.steps_per_epoch
+        self.test_losses = build.build_test_losses(self.config, self.gan)
         self.sampler = build.build_sampler(self.config, self.gan)
         self.keys = build.random_keys(self.config.seed)
 
@@ -151,6 +153,7 @@ class _Loop:
                     config.log_every,
                     config.sample_every,
                     config.checkpoint_every,
+                    self.test_every,
                 )
             ),
         )
@@ -160,9 +163,13 @@ class _Loop:
 
     def _is_logged(self, step: int) -> bool:
         config = self.config
-        return self._is_due(step, config.log_every) or (
-            bool(config.checkpoints.best_metric)
-            and self._is_due(step, config.checkpoint_every)
+        return (
+            self._is_due(step, config.log_every)
+            or self._is_due(step, self.test_every)
+            or (
+                bool(config.checkpoints.best_metric)
+                and self._is_due(step, config.checkpoint_every)
+            )
         )
 
     def _check_finite(self, before: int, after: int, state: LoopState) -> None:
@@ -192,12 +199,25 @@ class _Loop:
         save = self._is_due(step, self.config.checkpoint_every)
         scores = self._scores(step, state) if save else {}
         if row is not None:
-            self.log.write(step, row | scores)
+            tests = self._tests(step, state)
+            self.log.write(step, row | tests | scores)
         if self._is_due(step, self.config.sample_every):
             self._save_samples(step, state)
         if save:
             self.checkpoints.save(step, state, scores)
             self.plot_curves()
+
+    def _tests(self, step: int, state: LoopState) -> dict[str, float]:
+        """Losses and accuracies on the test images, where they are due."""
+        if not self._is_due(step, self.test_every):
+            return {}
+        examples = Batch(self.dataset.test_images, self.dataset.test_labels)
+        key = jax.random.fold_in(self.keys["selection"], step)
+        losses = self.test_losses(state.gan, examples, jax.random.fold_in(key, 1))
+        return {
+            f"test_{name}": float(value)
+            for name, value in jax.device_get(losses).items()
+        }
 
     def _scores(self, step: int, state: LoopState) -> dict[str, float]:
         """What the best checkpoint is chosen by."""
@@ -228,7 +248,7 @@ class _Loop:
             self.gan.conditional,
             step,
             self.sampler,
-            sampling_variables(state.gan),
+            build.sampling_variables(state.gan),
         )
 
     def _save_samples(self, step: int, state: LoopState) -> None:

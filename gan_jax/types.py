@@ -15,6 +15,13 @@ class Batch(NamedTuple):
     labels: jax.Array  # [B] int32
 
 
+class Verdict(NamedTuple):
+    """What a discriminator says of images."""
+
+    logits: jax.Array  # [B], positive where it takes the image for real
+    class_logits: jax.Array | None = None  # [B, classes] of an auxiliary classifier
+
+
 @flax.struct.dataclass
 class PlayerState:
     """Everything that belongs to one of the two players."""

@@ -26,6 +26,8 @@ SMALL_FIELDS = {
     "batch_size": 6,
     "num_steps": 20,
     "latent.size": 7,
+}
+SMALL_MLPS = {
     "generator.hidden_sizes": (16, 12),
     "generator.label_width": 5,
     "discriminator.hidden_sizes": (14, 10),
@@ -69,6 +71,11 @@ def small_config():
     ) -> ConfigDict:
         module = importlib.import_module(f"configs.{name}")
         config = module.get_config() if model is None else module.get_config(model)
+        if config.generator.name == "mlp":
+            config.update_from_flattened_dict(SMALL_MLPS)
+        else:
+            small_network(config.generator)
+            small_network(config.discriminator)
         config.update_from_flattened_dict(SMALL_FIELDS | (fields or {}))
         return config
 
@@ -96,6 +103,26 @@ def tiny_mnist() -> Dataset:
 def quick_judge() -> ClassifierSettings:
     """A judge that is trained within seconds, and not good."""
     return ClassifierSettings(num_epochs=1, min_steps=40, batch_size=50)
+
+
+def small_network(network: ConfigDict) -> None:
+    """Gives a convolutional network few filters and units, and small kernels."""
+    fewer = {
+        "projection_filters": 3,
+        "num_filters": 2,
+        "branch_filters": 2,
+        "reference_examples": 4,
+        "kernel_size": 2,
+        "branch_kernel_size": 2,
+    }
+    for field in ("filters", "dense_sizes"):
+        sizes = network.get(field, ())
+        fewer[field] = tuple(range(2, 2 + len(sizes)))
+    for field, value in fewer.items():
+        if field in network:
+            network[field] = value
+    if "kernel_sizes" in network:
+        network.kernel_sizes = (2,) * len(network.kernel_sizes)
 
 
 def _enter_tiny_world(patch, dataset, judge):

@@ -16,7 +16,7 @@ from gan_jax import build
 from gan_jax.gan import Gan, PhaseModes, count_params
 from gan_jax.losses import ADVERSARIAL_LOSSES
 from gan_jax.networks.mlp import MLPDiscriminator
-from gan_jax.types import Batch, PlayerState
+from gan_jax.types import Batch, PlayerState, Verdict
 
 KEY = jax.random.key(3)
 BATCH = 6
@@ -70,7 +70,7 @@ def discriminator_loss(gan, generator, discriminator, key=KEY):
 
 
 def generator_loss(gan, generator, discriminator, key=KEY):
-    return gan.generator_loss(generator.params, generator, discriminator, BATCH, key)
+    return gan.generator_loss(generator.params, generator, discriminator, REAL, key)
 
 
 def scaled_real_images(value_range=(-1.0, 1.0)):
@@ -231,6 +231,8 @@ class BatchMeanDiscriminator(nn.Module):
     """The logit of every image is the mean of its batch, kept as a moving mean."""
 
     mixes_examples = True
+    conditioning = "none"
+    reference_size = 0
 
     @nn.compact
     def __call__(self, images, labels, *, train):
@@ -239,13 +241,15 @@ class BatchMeanDiscriminator(nn.Module):
         if train and not self.is_initializing():
             moving.value = 0.5 * moving.value + 0.5 * mean
         weight = self.param("weight", nn.initializers.ones, ())
-        return jnp.broadcast_to(weight * mean, images.shape[:1])
+        return Verdict(jnp.broadcast_to(weight * mean, images.shape[:1]))
 
 
 class ConstantGenerator(nn.Module):
     """Images of 0.25 in train mode and of 0.5 in eval mode; counts its updates."""
 
     mixes_examples = False
+    conditioning = "none"
+    reference_size = 0
 
     @nn.compact
     def __call__(self, latents, labels, *, train):
@@ -261,11 +265,14 @@ class ModeDiscriminator(nn.Module):
     """Logits: three times the image's mean in train mode, five times in eval mode."""
 
     mixes_examples = False
+    conditioning = "none"
+    reference_size = 0
 
     @nn.compact
     def __call__(self, images, labels, *, train):
         weight = self.param("weight", nn.initializers.ones, ())
-        return weight * (3.0 if train else 5.0) * images.mean(axis=(1, 2, 3))
+        slope = 3.0 if train else 5.0
+        return Verdict(weight * slope * images.mean(axis=(1, 2, 3)))
 
 
 def stub_gan(discriminator, modes=None):
@@ -283,6 +290,10 @@ def stub_gan(discriminator, modes=None):
         label_smoothing_kind="none",
         label_smoothing_amount=0.0,
         r1_gamma=0.0,
+        gradient_penalty=0.0,
+        l1_weight=0.0,
+        class_weight=1.0,
+        class_smoothing=0.0,
         modes=modes or PhaseModes(),
     )
 

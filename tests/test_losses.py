@@ -6,37 +6,72 @@ import numpy as np
 import pytest
 from numpy_mlp import softplus
 
-from gan_jax.losses import ADVERSARIAL_LOSSES, r1_penalty, real_targets
+from gan_jax.losses import (
+    ADVERSARIAL_LOSSES,
+    Targets,
+    class_loss,
+    gradient_penalty,
+    make_targets,
+    r1_penalty,
+)
 
 REAL = np.array([2.0, -1.0, 0.5, -3.0])
 FAKE = np.array([-0.7, 1.5, 0.1, 4.0])
-TARGETS = np.array([1.0, 0.85, 0.9, 0.0])
+TARGETS = Targets(
+    real=np.array([1.0, 0.85, 0.9, 0.0]), fake=np.array([0.0, 0.1, 0.2, 1.0])
+)
+
+
+def binary_cross_entropy(logits, targets):
+    return np.mean(targets * softplus(-logits) + (1 - targets) * softplus(logits))
 
 
 def cross_entropy(real, fake, targets):
-    positive, negative = targets * softplus(-real), (1 - targets) * softplus(real)
-    return np.mean(positive + negative) + np.mean(softplus(fake))
+    return binary_cross_entropy(real, targets.real) + binary_cross_entropy(
+        fake, targets.fake
+    )
 
 
 def wasserstein(real, fake, targets):
     return -(np.mean(real) - np.mean(fake))
 
 
+def hinge(real, fake, targets):
+    return np.mean(np.maximum(0, 1 - real)) + np.mean(np.maximum(0, 1 + fake))
+
+
+def least_squares(real, fake, targets):
+    errors = np.concatenate([real - targets.real, fake - targets.fake])
+    return np.mean(errors**2)  # twice the mean of each half, halved
+
+
 DISCRIMINATOR_LOSSES = {
     "non_saturating": cross_entropy,
     "minimax": cross_entropy,
     "wasserstein": wasserstein,
+    "hinge": hinge,
+    "least_squares": least_squares,
 }
 GENERATOR_LOSSES = {
     "non_saturating": lambda fake: np.mean(softplus(-fake)),  # -log sigmoid
     "minimax": lambda fake: np.mean(-softplus(fake)),  # log(1 - sigmoid)
     "wasserstein": lambda fake: -np.mean(fake),
+    "hinge": lambda fake: -np.mean(fake),
+    "least_squares": lambda fake: np.mean((fake - 1) ** 2) / 2,
 }
 NAMES = list(ADVERSARIAL_LOSSES)
 
 
 def as_float32(*arrays):
     return [jnp.asarray(array, jnp.float32) for array in arrays]
+
+
+def targets_as_float32():
+    return Targets(*as_float32(*TARGETS))
+
+
+def unsmoothed(size):
+    return Targets(jnp.ones(size), jnp.zeros(size))
 
 
 def central_difference(function, point, step=1e-5):
@@ -56,23 +91,25 @@ def test_every_loss_is_tested():
         ("non_saturating", 2 * np.log(2), np.log(2)),
         ("minimax", 2 * np.log(2), -np.log(2)),
         ("wasserstein", 0.0, 0.0),
+        ("hinge", 2.0, 0.0),
+        ("least_squares", 0.5, 0.5),  # of 0, which is undecided for the others
     ],
 )
 def test_value_where_the_discriminator_is_undecided(name, discriminator, generator):
     loss = ADVERSARIAL_LOSSES[name]
-    zeros, ones = jnp.zeros(3), jnp.ones(3)
+    zeros = jnp.zeros(3)
 
     np.testing.assert_allclose(
-        loss.discriminator(zeros, zeros, ones), discriminator, rtol=1e-6
+        loss.discriminator(zeros, zeros, unsmoothed(3)), discriminator, rtol=1e-6
     )
     np.testing.assert_allclose(loss.generator(zeros), generator, rtol=1e-6)
 
 
 def test_wasserstein_by_hand():
     loss = ADVERSARIAL_LOSSES["wasserstein"]
-    real, fake, targets = as_float32([1.0, 3.0], [2.0, -4.0], [0.3, 0.3])
+    real, fake = as_float32([1.0, 3.0], [2.0, -4.0])
 
-    assert loss.discriminator(real, fake, targets) == -(2.0 - -1.0)
+    assert loss.discriminator(real, fake, unsmoothed(2)) == -(2.0 - -1.0)
     assert loss.generator(fake) == 1.0
 
 
@@ -80,10 +117,10 @@ def test_wasserstein_by_hand():
 def test_discriminator_loss_and_gradient(name):
     reference = DISCRIMINATOR_LOSSES[name]
     loss = ADVERSARIAL_LOSSES[name].discriminator
-    real, fake, targets = as_float32(REAL, FAKE, TARGETS)
+    real, fake = as_float32(REAL, FAKE)
 
     value, (by_real, by_fake) = jax.value_and_grad(loss, argnums=(0, 1))(
-        real, fake, targets
+        real, fake, targets_as_float32()
     )
 
     np.testing.assert_allclose(value, reference(REAL, FAKE, TARGETS), rtol=1e-6)
@@ -114,10 +151,11 @@ def test_generator_loss_and_gradient(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_players_pull_in_opposite_directions(name):
     loss = ADVERSARIAL_LOSSES[name]
-    real, fake = as_float32(REAL, FAKE)
+    # No loss is satisfied here: hinge at -1 and 1, least squares at 0 and 1.
+    real, fake = as_float32([0.2, -0.7, 0.5, 0.9], [0.1, 0.3, 0.6, 0.9])
 
     by_real, by_fake = jax.grad(loss.discriminator, argnums=(0, 1))(
-        real, fake, jnp.ones(4)
+        real, fake, unsmoothed(4)
     )
 
     # Descent raises the logits of real images and lowers those of generated ones ...
@@ -130,7 +168,8 @@ def test_the_players_pull_in_opposite_directions(name):
 @pytest.mark.parametrize("name", ["non_saturating", "minimax"])
 def test_smoothing_pulls_down_logits_beyond_the_target(name):
     # d/dl BCE(l, t) = sigmoid(l) - t; sigmoid(2) = 0.8808, sigmoid(1) = 0.7311.
-    real, fake, targets = as_float32([2.0, 1.0], [0.0, 0.0], [0.85, 0.85])
+    real, fake, smooth = as_float32([2.0, 1.0], [0.0, 0.0], [0.85, 0.85])
+    targets = Targets(smooth, jnp.zeros(2))
 
     gradient = jax.grad(ADVERSARIAL_LOSSES[name].discriminator)(real, fake, targets)
 
@@ -144,7 +183,10 @@ def test_extreme_logits_stay_finite(name):
     extreme = jnp.array([1e4, -1e4])
 
     for function, arguments in (
-        (loss.discriminator, (extreme, extreme, jnp.array([0.85, 1.0]))),
+        (
+            loss.discriminator,
+            (extreme, extreme, Targets(jnp.array([0.85, 1.0]), jnp.zeros(2))),
+        ),
         (loss.generator, (extreme,)),
     ):
         value, gradient = jax.value_and_grad(function)(*arguments)
@@ -154,7 +196,7 @@ def test_extreme_logits_stay_finite(name):
 
 def test_extreme_logits_by_hand():
     cross_entropy_loss = ADVERSARIAL_LOSSES["non_saturating"].discriminator
-    high, low, one = jnp.array([1e4]), jnp.array([-1e4]), jnp.ones(1)
+    high, low, one = jnp.array([1e4]), jnp.array([-1e4]), unsmoothed(1)
 
     assert cross_entropy_loss(high, low, one) == 0.0
     assert cross_entropy_loss(low, high, one) == 2e4
@@ -164,20 +206,31 @@ def test_extreme_logits_by_hand():
 
 
 def test_targets_without_smoothing_are_one():
-    targets = real_targets(jax.random.key(0), 5, kind="none", amount=0.3)
+    targets = make_targets(jax.random.key(0), 5, kind="none", amount=0.3)
 
-    np.testing.assert_array_equal(targets, np.ones(5, np.float32))
+    np.testing.assert_array_equal(targets.real, np.ones(5, np.float32))
+    np.testing.assert_array_equal(targets.fake, np.zeros(5, np.float32))
 
 
 def test_fixed_targets_are_the_same_for_every_image():
-    targets = real_targets(jax.random.key(0), 5, kind="fixed", amount=0.15)
+    targets = make_targets(jax.random.key(0), 5, kind="fixed", amount=0.15)
 
-    np.testing.assert_array_equal(targets, np.full(5, 0.85, np.float32))
+    np.testing.assert_array_equal(targets.real, np.full(5, 0.85, np.float32))
+    np.testing.assert_array_equal(targets.fake, np.zeros(5, np.float32))
+
+
+def test_two_sided_targets_are_two_way_smoothing():
+    # k = 2, e = 0.3: 1 becomes 1 - (k - 1) e / k and 0 becomes e / k.
+    targets = make_targets(jax.random.key(0), 5, kind="two_sided", amount=0.3)
+
+    np.testing.assert_allclose(targets.real, np.full(5, 0.85), rtol=1e-6)
+    np.testing.assert_allclose(targets.fake, np.full(5, 0.15), rtol=1e-6)
 
 
 def test_random_targets_are_uniform_and_drawn_for_every_image():
-    targets = real_targets(jax.random.key(0), 10_000, kind="random", amount=0.2)
-    other = real_targets(jax.random.key(1), 10_000, kind="random", amount=0.2)
+    targets, fake = make_targets(jax.random.key(0), 10_000, kind="random", amount=0.2)
+    other, _ = make_targets(jax.random.key(1), 10_000, kind="random", amount=0.2)
+    np.testing.assert_array_equal(fake, np.zeros(10_000, np.float32))
 
     assert targets.shape == (10_000,) and targets.dtype == jnp.float32
     assert len(np.unique(targets)) > 9_900
@@ -187,22 +240,23 @@ def test_random_targets_are_uniform_and_drawn_for_every_image():
     np.testing.assert_allclose(quantiles, [0.8, 0.85, 0.9, 0.95, 1.0], atol=5e-3)
 
 
-@pytest.mark.parametrize("kind", ["none", "fixed", "random"])
+@pytest.mark.parametrize("kind", ["none", "fixed", "random", "two_sided"])
 def test_smoothing_by_nothing_is_none(kind):
-    targets = real_targets(jax.random.key(0), 5, kind=kind, amount=0.0)
+    targets = make_targets(jax.random.key(0), 5, kind=kind, amount=0.0)
 
-    np.testing.assert_array_equal(targets, np.ones(5, np.float32))
+    np.testing.assert_array_equal(targets.real, np.ones(5, np.float32))
+    np.testing.assert_array_equal(targets.fake, np.zeros(5, np.float32))
 
 
 def test_unknown_smoothing_lists_the_known():
     with pytest.raises(ValueError, match="'soft'.*none.*fixed.*random"):
-        real_targets(jax.random.key(0), 5, kind="soft", amount=0.1)
+        make_targets(jax.random.key(0), 5, kind="soft", amount=0.1)
 
 
 @pytest.mark.parametrize("amount", [-0.01, 1.01, float("nan")])
 def test_smoothing_amount_out_of_range(amount):
     with pytest.raises(ValueError, match="outside"):
-        real_targets(jax.random.key(0), 5, kind="fixed", amount=amount)
+        make_targets(jax.random.key(0), 5, kind="fixed", amount=amount)
 
 
 def test_r1_of_a_linear_discriminator_is_its_squared_norm():
@@ -222,3 +276,75 @@ def test_r1_is_a_mean_over_images():
     penalty = r1_penalty(lambda inputs: jnp.sum(inputs**2, axis=(1, 2, 3)), images)
 
     np.testing.assert_allclose(penalty, 28.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_class_loss_and_gradient(smoothing):
+    logits = np.array([[1.0, -0.5, 2.0, 0.3], [0.1, 0.2, -3.0, 0.0]])
+    labels = np.array([2, 0])
+    # k = 4, e = 0.2: 1 becomes 1 - 3 * 0.05, 0 becomes 0.05.
+    targets = np.full((2, 4), smoothing / 4)
+    targets[[0, 1], labels] = 1 - 3 * smoothing / 4
+
+    def expected(flat):
+        rows = flat.reshape(2, 4)
+        log_probabilities = rows - np.log(np.exp(rows).sum(axis=1, keepdims=True))
+        return -(targets * log_probabilities).sum(axis=1).mean()
+
+    value, gradient = jax.value_and_grad(class_loss)(
+        *as_float32(logits), jnp.asarray(labels), smoothing=smoothing
+    )
+
+    np.testing.assert_allclose(value, expected(logits.ravel()), rtol=1e-6)
+    np.testing.assert_allclose(
+        gradient.ravel(), central_difference(expected, logits.ravel()), atol=1e-6
+    )
+
+
+def test_penalty_of_a_linear_critic():
+    # (|w| - 1)^2 wherever it is evaluated; |w|^2 = 14.25.
+    weights = jnp.array([[1.0, -2.0], [0.5, 3.0]]).reshape(2, 2, 1)
+    real, fake = jax.random.normal(jax.random.key(0), (2, 5, 2, 2, 1))
+
+    def logits_of(inputs):
+        return jnp.einsum("bhwc,hwc->b", inputs, weights)
+
+    penalty = gradient_penalty(logits_of, real, fake, jax.random.key(1))
+
+    np.testing.assert_allclose(penalty, (np.sqrt(14.25) - 1) ** 2, rtol=1e-5)
+
+
+def test_penalty_has_the_norm_of_every_sample():
+    # D(x) = |x|^2 / 2 has the gradient x: norms 5 and 0 (equal ends: no draw matters).
+    images = jnp.array([[3.0, 4.0], [0.0, 0.0]]).reshape(2, 1, 2, 1)
+
+    def logits_of(inputs):
+        return jnp.sum(inputs**2, axis=(1, 2, 3)) / 2
+
+    penalty, gradient = jax.value_and_grad(
+        lambda scale: gradient_penalty(
+            lambda inputs: scale * logits_of(inputs),
+            images,
+            images,
+            jax.random.key(1),
+        )
+    )(1.0)
+
+    np.testing.assert_allclose(penalty, ((5 - 1) ** 2 + 1) / 2, rtol=1e-5)
+    # d/ds of ((5 s - 1)^2 + 1) / 2 at 1: 20; nothing infinite at norm 0.
+    np.testing.assert_allclose(gradient, 20.0, rtol=1e-5)
+
+
+def test_penalty_is_between_the_two_images():
+    # The gradient of D(x) = x^2 / 2 is x itself, drawn uniformly from 2 to 4.
+    real, fake = jnp.full((20_000, 1, 1, 1), 4.0), jnp.full((20_000, 1, 1, 1), 2.0)
+
+    penalty = gradient_penalty(
+        lambda inputs: jnp.sum(inputs**2, axis=(1, 2, 3)) / 2,
+        real,
+        fake,
+        jax.random.key(1),
+    )
+
+    # The mean of (x - 1)^2 over [2, 4] is (3^3 - 1) / 6.
+    np.testing.assert_allclose(penalty, 26 / 6, rtol=0.02)

@@ -88,12 +88,12 @@ def before(gan):
 
 @pytest.fixture(scope="module")
 def discriminator_step(gan):
-    return jax.jit(make_discriminator_step(gan, OPTIMIZER))
+    return jax.jit(make_discriminator_step(gan, OPTIMIZER, weight_clip=0.0))
 
 
 @pytest.fixture(scope="module")
 def generator_step(gan):
-    return jax.jit(make_generator_step(gan, OPTIMIZER, batch_size=6, ema_decay=0.75))
+    return jax.jit(make_generator_step(gan, OPTIMIZER, ema_decay=0.75))
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,7 @@ def test_discriminator_step_changes_the_discriminator_alone(before, discriminato
 
 
 def test_generator_step_changes_the_generator_alone(before, generator_step):
-    after, metrics = generator_step(before, KEY)
+    after, metrics = generator_step(before, REAL, KEY)
 
     assert_same_bits(after.discriminator, before.discriminator)
     assert_same_bits((after.step, after.key), (before.step, before.key))
@@ -174,14 +174,17 @@ def test_each_step_lowers_its_own_loss(before, discriminator_step, generator_ste
     again = discriminator_step(state, REAL, KEY)[1]
     assert again["discriminator_loss"] < metrics["discriminator_loss"]
 
-    state, metrics = generator_step(before, KEY)
-    assert generator_step(state, KEY)[1]["generator_loss"] < metrics["generator_loss"]
+    state, metrics = generator_step(before, REAL, KEY)
+    assert (
+        generator_step(state, REAL, KEY)[1]["generator_loss"]
+        < metrics["generator_loss"]
+    )
 
 
 def test_average_of_the_generator(before, generator_step):
     states = [before]
     for i in range(2):
-        states.append(generator_step(states[-1], jax.random.key(i))[0])
+        states.append(generator_step(states[-1], REAL, jax.random.key(i))[0])
 
     # 0.75 of the average before and a quarter of the new, twice.
     jax.tree.map(
@@ -206,7 +209,7 @@ class RecordingGan:
         seen["draw"] = jax.random.uniform(key)
         return params, (discriminator.model_state, seen)
 
-    def generator_loss(self, params, generator, discriminator, batch_size, key):
+    def generator_loss(self, params, generator, discriminator, real, key):
         return params, (generator.model_state, {"other_draw": jax.random.uniform(key)})
 
 
@@ -221,10 +224,10 @@ def recording_step(d_steps, g_steps=1):
         RecordingGan(),
         generator_optimizer=OPTIMIZER,
         discriminator_optimizer=OPTIMIZER,
-        batch_size=6,
         d_steps=d_steps,
         g_steps=g_steps,
         ema_decay=0.0,
+        weight_clip=0.0,
     )
     return train_step, state
 

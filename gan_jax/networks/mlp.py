@@ -6,21 +6,19 @@ between input and label) and report E (Ligocki & Salah; the vanilla GAN).
 
 import math
 from collections.abc import Callable
+from typing import ClassVar
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gan_jax.networks.initializers import KERNEL_INITIALIZERS
 from gan_jax.networks.layers import Dropout
+from gan_jax.types import Verdict
 
 ACTIVATIONS: dict[str, Callable[[jax.Array, float], jax.Array]] = {
     "leaky_relu": nn.leaky_relu,
     "relu": lambda inputs, negative_slope: nn.relu(inputs),
-}
-KERNEL_INITIALIZERS = {
-    # The mode and gain of PyTorch's kaiming_normal_, which report D used.
-    "kaiming_normal": nn.initializers.variance_scaling(2.0, "fan_in", "normal"),
-    "xavier_normal": nn.initializers.variance_scaling(1.0, "fan_avg", "normal"),
 }
 OUTPUT_ACTIVATIONS = {"tanh": jnp.tanh, "sigmoid": nn.sigmoid}
 
@@ -59,15 +57,36 @@ class ConditionalDense(nn.Module):
 
 
 class _MLP(nn.Module):
-    """What both players share: hidden layers of dense, [BN], activation, dropout."""
+    """What both players share: hidden layers of dense, [BN], activation, dropout.
+
+    Labels are joined one-hot, in the first layer: see `ConditionalDense`.
+    """
+
+    CONDITIONINGS: ClassVar = ("none", "one_hot")
+    reference_size: ClassVar = 0  # no virtual batch normalisation
 
     num_classes: int = 10
+    conditioning: str = "one_hot"
     hidden_sizes: tuple[int, ...] = (512, 512)
     label_width: int = 64
     activation: str = "leaky_relu"
     negative_slope: float = 0.2
     dropout_rate: float = 0.5
     kernel_init: str = "kaiming_normal"
+
+    def check(self) -> None:
+        """Raises ValueError for settings that cannot be used together."""
+        if not self.hidden_sizes or min(self.hidden_sizes) < 1:
+            raise ValueError(
+                f"hidden_sizes is {tuple(self.hidden_sizes)}; it must hold one "
+                "number or more, all >= 1"
+            )
+        first = self.hidden_sizes[0]
+        if self.conditioning == "one_hot" and not 0 < self.label_width < first:
+            raise ValueError(
+                f"label_width is {self.label_width}; it must be between 0 "
+                f"and the first hidden layer's size, {first}"
+            )
 
     def dense(self, features: int, *, use_bias: bool, name: str) -> nn.Dense:
         return nn.Dense(
@@ -153,7 +172,7 @@ class MLPGenerator(_MLP):
 
 
 class MLPDiscriminator(_MLP):
-    """Images [B, H, W, C] and labels [B] (None: unconditional) to logits [B].
+    """Images [B, H, W, C] and labels [B] (None: unconditional) to their verdict.
 
     Source: Dittrich (dropout 0.5); Ligocki & Salah (none).
     """
@@ -163,7 +182,7 @@ class MLPDiscriminator(_MLP):
     @nn.compact
     def __call__(
         self, images: jax.Array, labels: jax.Array | None, *, train: bool
-    ) -> jax.Array:
+    ) -> Verdict:
         inputs = images.reshape(images.shape[0], -1)
         outputs = self.hidden(inputs, labels, batch_norm=False, train=train)
-        return self.dense(1, use_bias=True, name="logit")(outputs)[:, 0]
+        return Verdict(self.dense(1, use_bias=True, name="logit")(outputs)[:, 0])

@@ -32,6 +32,11 @@ class _Curve(NamedTuple):
 _LOSSES = (
     _Curve("discriminator_loss", "discriminator", "#0072B2", "-"),
     _Curve("generator_loss", "generator", "#D55E00", "--"),
+    _Curve("test_discriminator_loss", "discriminator, test", "#56B4E9", "-."),
+    _Curve("test_generator_loss", "generator, test", "#E69F00", ":"),
+)
+_CLASS_LOSSES = tuple(
+    curve._replace(name=curve.name.replace("_loss", "_class_loss")) for curve in _LOSSES
 )
 _ACCURACIES = (
     _Curve("real_accuracy", "real images", "#009E73", "-", 100),
@@ -48,15 +53,18 @@ def plot_curves(
 ) -> None:
     """Draws losses, the discriminator's accuracy and scores over steps as a PNG file.
 
+    Losses on test data stand in the panel of those of training.
+
     Long runs show means of neighbouring rows, at most 1,000 points, thin and pale, and
     over them a centred moving average over 2 % of the run. The axis of losses then
     leaves out peaks that neither the average nor 99 % of the points reach.
 
     Args:
       metrics: rows with `step`, ascending, and any of `discriminator_loss`,
-        `generator_loss`, `real_accuracy`, `fake_accuracy`, `inception_score`,
-        `gan_test` (accuracies as fractions); a row may lack any of them; what is not
-        finite is left out. A score gets a panel if any row has it.
+        `generator_loss`, both with `_class_loss` for `_loss`, these four with `test_`
+        before them, `real_accuracy`, `fake_accuracy`, `inception_score`, `gan_test`
+        (accuracies as fractions); a row may lack any of them; what is not finite is
+        left out. Class losses and scores get panels if any row has them.
       path: written whole or not at all.
       title: stands over the picture.
 
@@ -65,15 +73,21 @@ def plot_curves(
     """
     if not metrics:
         raise ValueError(f"no metrics to draw in {path}")
-    scores = [curve for curve in _SCORES if any(curve.name in row for row in metrics)]
-    heights = [2.4, 2.0] + [1.6] * len(scores)
+    names = {name for row in metrics for name in row}
+    losses, class_losses, scores = (
+        [curve for curve in curves if curve.name in names]
+        for curves in (_LOSSES, _CLASS_LOSSES, _SCORES)
+    )
+    heights = [2.4, 2.0] + [2.0] * bool(class_losses) + [1.6] * len(scores)
     figure = Figure(figsize=(7, 0.8 + sum(heights)), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=11)
     panels = figure.subplots(len(heights), sharex=True, height_ratios=heights)
-    _draw_losses(panels[0], metrics)
+    _draw_losses(panels[0], metrics, losses, "Losses")
     _draw_accuracies(panels[1], metrics)
-    for axes, curve in zip(panels[2:], scores, strict=True):
+    if class_losses:
+        _draw_losses(panels[2], metrics, class_losses, "Class losses")
+    for axes, curve in zip(panels[len(panels) - len(scores) :], scores, strict=True):
         _draw(axes, metrics, curve)
         _head(axes, curve.label, [])
     for axes in panels:
@@ -111,14 +125,20 @@ def moving_average(values: np.ndarray, window: int) -> np.ndarray:
     return np.divide(sums, counts, out=np.full(len(values), np.nan), where=counts > 0)
 
 
-def _draw_losses(axes: Axes, metrics: Sequence[Mapping[str, float]]) -> None:
-    lines = [_draw(axes, metrics, curve) for curve in _LOSSES]
-    shown = np.concatenate([_worth_showing(metrics, curve) for curve in _LOSSES])
+def _draw_losses(
+    axes: Axes,
+    metrics: Sequence[Mapping[str, float]],
+    curves: Sequence[_Curve],
+    title: str,
+) -> None:
+    lines = [_draw(axes, metrics, curve) for curve in curves]
+    values = [_worth_showing(metrics, curve) for curve in curves]
+    shown = np.concatenate([np.empty(0), *values])
     if len(shown) and shown.min() < shown.max():
         margin = 0.06 * (shown.max() - shown.min())
         axes.set_ylim(shown.min() - margin, shown.max() + margin)
     axes.set_ylabel("loss")
-    _head(axes, "Losses", lines)
+    _head(axes, title, lines)
 
 
 def _draw_accuracies(axes: Axes, metrics: Sequence[Mapping[str, float]]) -> None:

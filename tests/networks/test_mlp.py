@@ -9,8 +9,8 @@ import numpy_mlp
 import pytest
 
 from gan_jax.gan import count_params
+from gan_jax.networks.initializers import KERNEL_INITIALIZERS
 from gan_jax.networks.mlp import (
-    KERNEL_INITIALIZERS,
     ConditionalDense,
     MLPDiscriminator,
     MLPGenerator,
@@ -135,7 +135,7 @@ def test_discriminator_forward(hidden_sizes, labels, train):
     module = small_discriminator(hidden_sizes=hidden_sizes, negative_slope=0.3)
     variables = initialized(module, IMAGES, labels)
 
-    logits = module.apply(variables, IMAGES, labels, train=train)
+    logits = module.apply(variables, IMAGES, labels, train=train).logits
 
     expected = numpy_mlp.discriminator(variables, IMAGES, labels, slope=0.3)
     assert logits.shape == (5,)
@@ -255,8 +255,10 @@ def counting_discriminator(dropout_rate):
     params = module.init(jax.random.key(0), images, None, train=False)["params"]
     params["hidden_0"]["input"]["bias"] = jnp.ones(1000)
     params["logit"]["kernel"] = jnp.ones((1000, 1))
-    return lambda key, train: module.apply(
-        {"params": params}, images, None, train=train, rngs={"dropout": key}
+    return lambda key, train: (
+        module.apply(
+            {"params": params}, images, None, train=train, rngs={"dropout": key}
+        ).logits
     )
 
 

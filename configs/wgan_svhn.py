@@ -1,0 +1,20 @@
+"""Report B's WGAN on SVHN: its baseline networks there with Wasserstein's loss.
+
+    python main.py --config=configs/wgan_svhn.py --workdir=runs/wgan_svhn \
+        --config.data.source=files --config.data.dir=DIR
+
+Weight clipping as in wgan_mnist.py: the critic has batch norm, with which a gradient
+penalty on single images cannot be had.
+
+Cost: on two CPU cores about ten seconds per step; see RESULTS.md.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import dcgan_svhn, wgan_mnist
+
+
+def get_config() -> ConfigDict:
+    config = dcgan_svhn.get_config()
+    wgan_mnist.set_weight_clipping(config)
+    return config

@@ -1,0 +1,486 @@
+"""Convolutional networks: DCGAN and its relatives as settings of two modules.
+
+Sources: Radford et al. 2016 and reports A (Yu & Gardner), B (Qiao, Wang, Zhang), C
+(Sridhar) and E (Ligocki & Salah); configs/ says which settings are whose. Feature maps
+are [C, H, W, B], see layers.py.
+"""
+
+import math
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from gan_jax.networks.convolution import Conv, ConvTranspose
+from gan_jax.networks.initializers import KERNEL_INITIALIZERS
+from gan_jax.networks.layers import Dropout, max_pool_2x2
+from gan_jax.networks.minibatch import MinibatchDiscrimination
+from gan_jax.networks.mlp import OUTPUT_ACTIVATIONS
+from gan_jax.networks.normalization import VirtualBatchNorm
+from gan_jax.networks.reference import prepend_reference
+from gan_jax.types import Verdict
+
+NORMS = ("batch", "virtual", "none")
+
+
+class ConvNetwork(nn.Module):
+    """What convolutional networks share: normalisation, activation, dropout.
+
+    Attributes:
+      num_classes: of the data.
+      conditioning: how the network uses labels, one of its CONDITIONINGS.
+      norm: 'batch', 'virtual' (Salimans et al. 2016, section 3.4) or 'none'.
+      norm_momentum, norm_epsilon: of batch norm: 0.9 and 1e-5 are PyTorch's, 0.99 and
+        1e-3 Keras's.
+      norm_after_activation: instead of before it.
+      reference_examples: size of the reference batch of virtual batch norm.
+      filter_multiplier: of every number of filters.
+      negative_slope: of the leaky ReLU.
+      dropout_rate: see the network.
+      use_bias: whether layers have biases, but for those that batch norm follows.
+      kernel_init: a name from KERNEL_INITIALIZERS.
+    """
+
+    CONDITIONINGS: ClassVar[tuple[str, ...]] = ("none",)
+
+    num_classes: int = 10
+    conditioning: str = "none"
+    norm: str = "batch"
+    norm_momentum: float = 0.9
+    norm_epsilon: float = 1e-5
+    norm_after_activation: bool = False
+    reference_examples: int = 64
+    filter_multiplier: int = 1
+    negative_slope: float = 0.2
+    dropout_rate: float = 0.0
+    use_bias: bool = True
+    kernel_init: str = "dcgan_normal"
+
+    @property
+    def reference_size(self) -> int:
+        """Examples that stand in front of every batch inside the network."""
+        return self.reference_examples if self.norm == "virtual" else 0
+
+    def check(self) -> None:
+        """Raises ValueError for settings that cannot be used together."""
+        if self.norm not in NORMS:
+            raise ValueError(f"norm {self.norm!r} is unknown; known: {NORMS}")
+        for name in ("reference_examples", "filter_multiplier"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be >= 1")
+
+    def biased(self, *, normalized: bool) -> bool:
+        """Whether a layer has a bias; before batch norm it would only drift."""
+        directly = normalized and self.norm != "none" and not self.norm_after_activation
+        return self.use_bias and not directly
+
+    def dense(self, features: int, *, use_bias: bool, name: str) -> nn.Dense:
+        return nn.Dense(
+            features,
+            use_bias=use_bias,
+            kernel_init=KERNEL_INITIALIZERS[self.kernel_init],
+            name=name,
+        )
+
+    def normalize(self, features: jax.Array, *, train: bool, name: str) -> jax.Array:
+        """Normalises dense features [B, F] or feature maps [C, H, W, B]."""
+        feature_axis, batch_axis = (1, 0) if features.ndim == 2 else (0, 3)
+        match self.norm:
+            case "batch":
+                return nn.BatchNorm(
+                    use_running_average=not train,
+                    axis=feature_axis,
+                    momentum=self.norm_momentum,
+                    epsilon=self.norm_epsilon,
+                    name=name,
+                )(features)
+            case "virtual":
+                return VirtualBatchNorm(
+                    self.reference_size,
+                    feature_axis=feature_axis,
+                    batch_axis=batch_axis,
+                    epsilon=self.norm_epsilon,
+                    name=name,
+                )(features)
+            case "none":
+                return features
+
+    def activate(
+        self,
+        features: jax.Array,
+        *,
+        normalized: bool,
+        train: bool,
+        name: str,
+        dropout: bool = False,
+        pool: bool = False,
+    ) -> jax.Array:
+        """What follows a layer: [norm], activation, [dropout], [pool], or norm last."""
+        if normalized and not self.norm_after_activation:
+            features = self.normalize(features, train=train, name=f"{name}_norm")
+        features = nn.leaky_relu(features, self.negative_slope)
+        if dropout:
+            features = self.drop(features, train=train)
+        if pool:
+            features = max_pool_2x2(features)
+        if normalized and self.norm_after_activation:
+            features = self.normalize(features, train=train, name=f"{name}_norm")
+        return features
+
+    def drop(self, features: jax.Array, *, train: bool) -> jax.Array:
+        """Dropout, but for the reference batch, whose statistics are fixed."""
+        batch_axis = 0 if features.ndim == 2 else 3
+        reference, examples = jnp.split(
+            features, [self.reference_size], axis=batch_axis
+        )
+        examples = Dropout(self.dropout_rate)(examples, train=train)
+        return jnp.concatenate([reference, examples], axis=batch_axis)
+
+    def one_hot(self, labels: jax.Array) -> jax.Array:
+        return jax.nn.one_hot(labels, self.num_classes)
+
+
+def fan_out(maps: jax.Array, one_hot: jax.Array) -> jax.Array:
+    """Maps of classes, [C, H, W, K], for every example, [B, K] one-hot: [C, H, W, B].
+
+    A matrix product, whose gradient is one too.
+    """
+    flat = maps.reshape(-1, maps.shape[-1]) @ one_hot.T
+    return flat.reshape(*maps.shape[:-1], -1)
+
+
+def to_maps(features: jax.Array, height: int, width: int) -> jax.Array:
+    """Dense features [B, H * W * C] as feature maps [C, H, W, B]."""
+    return features.reshape(features.shape[0], height, width, -1).transpose(3, 1, 2, 0)
+
+
+def condition_latents(
+    module: ConvNetwork, latents: jax.Array, labels: jax.Array | None
+) -> jax.Array:
+    """Latents [B, Z] joined with their classes.
+
+    'one_hot': concatenated, [B, Z + classes] (Mirza & Osindero 2014). 'embedding': the
+    product with a learned vector of the class, [B, Z] (the AC-GAN of Keras's examples).
+    """
+    match module.conditioning:
+        case "one_hot":
+            return jnp.concatenate([latents, module.one_hot(labels)], axis=-1)
+        case "embedding":
+            embed = nn.Embed(
+                module.num_classes,
+                latents.shape[-1],
+                embedding_init=nn.initializers.normal(1.0),
+                name="class_embedding",
+            )
+            return latents * embed(labels)
+    return latents
+
+
+class DCGANGenerator(ConvNetwork):
+    """Latents [B, Z] and labels [B] (None: unconditional) to images [B, H, W, C].
+
+    Dense layers, a projection to feature maps, transposed convolutions up to the image.
+
+    Attributes:
+      image_shape: (H, W, C); H and W are multiples of the strides' product.
+      dense_sizes: units of dense layers before the projection.
+      projection_filters: channels of the first feature maps.
+      projection_norm, projection_activation: whether these follow the projection.
+      filters: of all transposed convolutions but the last, whose are the image's.
+      strides: of all transposed convolutions.
+      kernel_size: of all transposed convolutions.
+      branch_kernel_size: conditioning 'branches' (report A's CGAN): latents and labels
+        have a projection and a stride 1 transposed convolution of their own, whose
+        `projection_filters` each are joined.
+      output: 'tanh' for images in [-1, 1], 'sigmoid' for [0, 1].
+      dropout_rate: before the last layer.
+    """
+
+    CONDITIONINGS: ClassVar = ("none", "one_hot", "embedding", "branches")
+
+    image_shape: tuple[int, int, int] = (28, 28, 1)
+    dense_sizes: tuple[int, ...] = (1024,)
+    projection_filters: int = 256
+    projection_norm: bool = True
+    projection_activation: bool = True
+    filters: tuple[int, ...] = (128, 64)
+    strides: tuple[int, ...] = (1, 2, 2)
+    kernel_size: int = 5
+    branch_kernel_size: int = 3
+    output: str = "tanh"
+
+    # In train mode an image depends on the others in its batch.
+    @property
+    def mixes_examples(self) -> bool:
+        return self.norm == "batch"
+
+    def check(self) -> None:
+        super().check()
+        if len(self.strides) != len(self.filters) + 1:
+            raise ValueError(
+                f"strides has {len(self.strides)} numbers; it must have one for each "
+                f"of the {len(self.filters)} filters and one for the last layer"
+            )
+        height, width, _ = self.image_shape
+        factor = math.prod(self.strides)
+        if height % factor or width % factor:
+            raise ValueError(
+                f"strides {self.strides} enlarge {factor} times, which does not "
+                f"divide images of {height} x {width}"
+            )
+        if self.conditioning == "branches" and self.norm == "virtual":
+            raise ValueError("conditioning 'branches' has no virtual batch norm")
+
+    @nn.compact
+    def __call__(
+        self, latents: jax.Array, labels: jax.Array | None, *, train: bool
+    ) -> jax.Array:
+        latents, labels = prepend_reference(
+            self, latents, labels, size=self.reference_size
+        )
+        features = condition_latents(self, latents, labels)
+        for layer, size in enumerate(self.dense_sizes):
+            name = f"dense_{layer}"
+            features = self.dense(
+                size, use_bias=self.biased(normalized=True), name=name
+            )(features)
+            features = self.activate(features, normalized=True, train=train, name=name)
+        if self.conditioning == "branches":
+            maps = self._branches(features, labels, train)
+        else:
+            maps = self._project(features, train, "projection")
+            maps = self._conv_transpose(0)(maps)
+        for layer in range(1, len(self.strides)):
+            maps = self.activate(
+                maps, normalized=True, train=train, name=f"conv_{layer - 1}"
+            )
+            if layer == len(self.filters):
+                maps = self.drop(maps, train=train)
+            maps = self._conv_transpose(layer)(maps)
+        images = maps[..., self.reference_size :].transpose(3, 1, 2, 0)
+        return OUTPUT_ACTIVATIONS[self.output](images)
+
+    def _conv_transpose(
+        self, layer: int, *, name: str | None = None, use_bias: bool = True
+    ) -> ConvTranspose:
+        last = layer == len(self.filters)
+        features = self.image_shape[-1]
+        if not last:
+            features = self.filters[layer] * self.filter_multiplier
+        return ConvTranspose(
+            features,
+            self.kernel_size,
+            strides=self.strides[layer],
+            use_bias=use_bias and self.biased(normalized=not last),
+            kernel_init=KERNEL_INITIALIZERS[self.kernel_init],
+            name=name or f"conv_{layer}",
+        )
+
+    def _project(self, features: jax.Array, train: bool, name: str) -> jax.Array:
+        """The first feature maps, [C, h, w, B], of dense features [B, F]."""
+        return to_maps(self._projected(features, train, name), *self._first_size)
+
+    def _projected(self, features: jax.Array, train: bool, name: str) -> jax.Array:
+        size = math.prod(self._first_size) * self._projection_filters
+        normalized = self.projection_norm
+        features = self.dense(
+            size, use_bias=self.biased(normalized=normalized), name=name
+        )(features)
+        if self.projection_activation:
+            return self.activate(
+                features, normalized=normalized, train=train, name=name
+            )
+        if normalized:
+            return self.normalize(features, train=train, name=f"{name}_norm")
+        return features
+
+    @property
+    def _first_size(self) -> tuple[int, int]:
+        height, width, _ = self.image_shape
+        factor = math.prod(self.strides)
+        return height // factor, width // factor
+
+    @property
+    def _projection_filters(self) -> int:
+        return self.projection_filters * self.filter_multiplier
+
+    def _branches(
+        self, latents: jax.Array, labels: jax.Array, train: bool
+    ) -> jax.Array:
+        """The first layer after the two branches are joined, [C, H, W, B].
+
+        A convolution of joined maps is the sum of two convolutions, and the label
+        branch is the same for all examples of a class: all that follows its norm is
+        computed once per class, with equal results and gradients.
+        """
+
+        def branch(maps, name):
+            return ConvTranspose(
+                self._projection_filters,
+                self.branch_kernel_size,
+                use_bias=self.use_bias,
+                kernel_init=KERNEL_INITIALIZERS[self.kernel_init],
+                name=name,
+            )(maps)
+
+        latent_maps = branch(
+            self._project(latents, train, "latent_projection"), "latent_branch"
+        )
+        one_hot = self.one_hot(labels)
+        projected = self._projected(one_hot, train, "label_projection")
+        counts = jnp.maximum(one_hot.sum(axis=0), 1)[:, None]
+        of_classes = (one_hot.T @ projected) / counts
+        label_maps = branch(to_maps(of_classes, *self._first_size), "label_branch")
+        of_labels = self._conv_transpose(0, name="conv_0_label", use_bias=False)
+        return self._conv_transpose(0)(latent_maps) + fan_out(
+            of_labels(label_maps), one_hot
+        )
+
+
+class DCGANDiscriminator(ConvNetwork):
+    """Images [B, H, W, C] and labels [B] (None: does not see them) to their verdict.
+
+    Convolutions, each with [norm], activation, [dropout], [pooling]; dense layers; a
+    logit and, with conditioning 'auxiliary', class logits (Odena et al. 2017).
+
+    Attributes:
+      filters, kernel_sizes, strides: of the convolutions.
+      norm_layers: whether norm belongs to each convolution.
+      pool_layers: whether a 2x2 maximum follows each.
+      dense_sizes: units of dense layers before the heads.
+      dense_norm: whether norm belongs to these.
+      minibatch_kernels, minibatch_kernel_dim: of minibatch discrimination before the
+        dense layers; 0 kernels: none.
+      branch_filters, branch_kernel_size: conditioning 'branches' (report A's CGAN):
+        images, and labels as maps, have a stride 1 convolution of their own, whose
+        `branch_filters` each are joined.
+      dropout_rate: after the activation of every convolution.
+    """
+
+    CONDITIONINGS: ClassVar = ("none", "one_hot", "branches", "auxiliary")
+
+    filters: tuple[int, ...] = (64, 128, 256)
+    kernel_sizes: tuple[int, ...] = (5, 5, 5)
+    strides: tuple[int, ...] = (2, 2, 2)
+    norm_layers: tuple[bool, ...] = (True, True, True)
+    pool_layers: tuple[bool, ...] = (False, False, False)
+    dense_sizes: tuple[int, ...] = (4,)
+    dense_norm: bool = True
+    minibatch_kernels: int = 0
+    minibatch_kernel_dim: int = 5
+    branch_filters: int = 64
+    branch_kernel_size: int = 5
+
+    # A verdict depends on the other examples of the batch.
+    @property
+    def mixes_examples(self) -> bool:
+        normalizes = any(self.norm_layers) or (self.dense_norm and self.dense_sizes)
+        return bool((self.norm == "batch" and normalizes) or self.minibatch_kernels > 0)
+
+    def check(self) -> None:
+        super().check()
+        for name in ("kernel_sizes", "strides", "norm_layers", "pool_layers"):
+            if len(getattr(self, name)) != len(self.filters):
+                raise ValueError(
+                    f"{name} has {len(getattr(self, name))} values; it must have one "
+                    f"for each of the {len(self.filters)} filters"
+                )
+        if not self.filters:
+            raise ValueError("filters is empty")
+
+    @nn.compact
+    def __call__(
+        self, images: jax.Array, labels: jax.Array | None, *, train: bool
+    ) -> Verdict:
+        images, labels = prepend_reference(
+            self, images, labels, size=self.reference_size
+        )
+        maps = images.transpose(3, 1, 2, 0)
+        for layer in range(len(self.filters)):
+            if layer == 0 and self.conditioning in ("one_hot", "branches"):
+                maps = self._labelled(maps, self.one_hot(labels))
+            else:
+                maps = self._conv(layer)(maps)
+            maps = self.activate(
+                maps,
+                normalized=self.norm_layers[layer],
+                train=train,
+                name=f"conv_{layer}",
+                dropout=True,
+                pool=self.pool_layers[layer],
+            )
+        features = maps.transpose(3, 1, 2, 0).reshape(maps.shape[-1], -1)
+        if self.minibatch_kernels:
+            features = self._compare(features)
+        for layer, size in enumerate(self.dense_sizes):
+            name = f"dense_{layer}"
+            features = self.dense(
+                size, use_bias=self.biased(normalized=self.dense_norm), name=name
+            )(features)
+            features = self.activate(
+                features, normalized=self.dense_norm, train=train, name=name
+            )
+        features = features[self.reference_size :]
+        logits = self.dense(1, use_bias=True, name="logit")(features)[:, 0]
+        if self.conditioning != "auxiliary":
+            return Verdict(logits)
+        class_logits = self.dense(self.num_classes, use_bias=True, name="classes")
+        return Verdict(logits, class_logits(features))
+
+    def _conv(
+        self, layer: int, *, name: str | None = None, use_bias: bool = True
+    ) -> Conv:
+        return Conv(
+            self.filters[layer] * self.filter_multiplier,
+            self.kernel_sizes[layer],
+            strides=self.strides[layer],
+            use_bias=use_bias and self.biased(normalized=self.norm_layers[layer]),
+            kernel_init=KERNEL_INITIALIZERS[self.kernel_init],
+            name=name or f"conv_{layer}",
+        )
+
+    def _labelled(self, maps: jax.Array, one_hot: jax.Array) -> jax.Array:
+        """The first convolution, of images [C, H, W, B] joined with their labels.
+
+        A convolution of joined maps is the sum of two convolutions, and the labels'
+        is computed once per class, with equal results and gradients.
+        """
+        _, height, width, _ = maps.shape
+        classes = jnp.eye(self.num_classes)
+        of_labels = self._conv(0, name="conv_0_label", use_bias=False)
+        if self.conditioning == "one_hot":
+            label_maps = jnp.broadcast_to(
+                classes[:, None, None, :],
+                (self.num_classes, height, width, self.num_classes),
+            )
+        else:
+            filters = self.branch_filters * self.filter_multiplier
+
+            def branch(maps, name):
+                return Conv(
+                    filters,
+                    self.branch_kernel_size,
+                    use_bias=self.use_bias,
+                    kernel_init=KERNEL_INITIALIZERS[self.kernel_init],
+                    name=name,
+                )(maps)
+
+            drawn = self.dense(
+                height * width * filters, use_bias=self.use_bias, name="label_maps"
+            )(classes)
+            label_maps = branch(to_maps(drawn, height, width), "label_branch")
+            maps = branch(maps, "image_branch")
+        return self._conv(0)(maps) + fan_out(of_labels(label_maps), one_hot)
+
+    def _compare(self, features: jax.Array) -> jax.Array:
+        """Minibatch discrimination among the examples, and among the reference."""
+        compare = MinibatchDiscrimination(
+            self.minibatch_kernels,
+            self.minibatch_kernel_dim,
+            name="minibatch_discrimination",
+        )
+        examples = compare(features[self.reference_size :])
+        if not self.reference_size:
+            return examples
+        return jnp.concatenate([compare(features[: self.reference_size]), examples])

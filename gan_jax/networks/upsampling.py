@@ -1,0 +1,88 @@
+"""The generator that enlarges by repetition: report E (Ligocki & Salah)."""
+
+import math
+from typing import ClassVar
+
+import jax
+from flax import linen as nn
+
+from gan_jax.networks.convolution import Conv
+from gan_jax.networks.dcgan import ConvNetwork, condition_latents, to_maps
+from gan_jax.networks.initializers import KERNEL_INITIALIZERS
+from gan_jax.networks.mlp import OUTPUT_ACTIVATIONS
+from gan_jax.networks.reference import prepend_reference
+
+
+class UpsamplingGenerator(ConvNetwork):
+    """Latents [B, Z] and labels [B] (None: unconditional) to images [B, H, W, C].
+
+    A projection; `num_blocks` times two convolutions, each with dropout and activation,
+    and nearest-neighbour enlargement by 2; a dense layer from all of it to the image.
+
+    Attributes:
+      image_shape: (H, W, C); H and W are multiples of 2^num_blocks.
+      num_filters: of the projection and of every convolution.
+      num_blocks: number of enlargements.
+      kernel_size: of the convolutions.
+      output: 'tanh' for images in [-1, 1], 'sigmoid' for [0, 1].
+      dropout_rate: after every convolution.
+    """
+
+    CONDITIONINGS: ClassVar = ("none", "one_hot", "embedding")
+
+    image_shape: tuple[int, int, int] = (28, 28, 1)
+    num_filters: int = 64
+    num_blocks: int = 2
+    kernel_size: int = 3
+    output: str = "tanh"
+
+    @property
+    def mixes_examples(self) -> bool:
+        return self.norm == "batch"
+
+    def check(self) -> None:
+        super().check()
+        height, width, _ = self.image_shape
+        if height % 2**self.num_blocks or width % 2**self.num_blocks:
+            raise ValueError(
+                f"num_blocks is {self.num_blocks}; {2**self.num_blocks} does not "
+                f"divide images of {height} x {width}"
+            )
+
+    @nn.compact
+    def __call__(
+        self, latents: jax.Array, labels: jax.Array | None, *, train: bool
+    ) -> jax.Array:
+        height, width, _ = self.image_shape
+        factor = 2**self.num_blocks
+        filters = self.num_filters * self.filter_multiplier
+        latents, labels = prepend_reference(
+            self, latents, labels, size=self.reference_size
+        )
+        features = condition_latents(self, latents, labels)
+        features = self.dense(
+            height // factor * (width // factor) * filters,
+            use_bias=self.use_bias,
+            name="projection",
+        )(features)
+        maps = to_maps(features, height // factor, width // factor)
+        for layer in range(2 * self.num_blocks):
+            maps = Conv(
+                filters,
+                self.kernel_size,
+                use_bias=self.biased(normalized=True),
+                kernel_init=KERNEL_INITIALIZERS[self.kernel_init],
+                name=f"conv_{layer}",
+            )(maps)
+            maps = self.activate(
+                maps, normalized=True, train=train, name=f"conv_{layer}", dropout=True
+            )
+            if layer % 2:
+                maps = maps.repeat(2, axis=1).repeat(2, axis=2)
+        features = maps.transpose(3, 1, 2, 0).reshape(maps.shape[-1], -1)
+        features = features[self.reference_size :]
+        images = self.dense(
+            math.prod(self.image_shape), use_bias=self.use_bias, name="output"
+        )(features)
+        images = OUTPUT_ACTIVATIONS[self.output](images)
+        return images.reshape(-1, *self.image_shape)
