@@ -1,0 +1,98 @@
+"""Normalisation layers that Flax lacks."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+
+class VirtualBatchNorm(nn.Module):
+    """Normalises every example with the statistics of a fixed reference batch and it.
+
+    The inputs hold the R = `reference_size` examples of the reference batch first along
+    the batch axis. They are normalised with their own mean m_ref and mean square s_ref,
+    as by batch norm. Example i of the others, with mean m_i and mean square s_i over
+    its own positions, is normalised with
+
+        mean = (R m_ref + m_i) / (R + 1)
+        variance = (R s_ref + s_i) / (R + 1) - mean^2
+
+    so that it does not depend on the rest of its batch; then comes a learned scale and
+    bias for every feature. There are no moving statistics.
+
+    Takes and returns an array of any shape, such as [C, H, W, B] with `feature_axis` 0
+    and `batch_axis` 3. Raises ValueError if there is no example besides the reference
+    batch, which alone is enough to initialise.
+
+    Source: Salimans et al. 2016, section 3.4.
+    """
+
+    reference_size: int
+    feature_axis: int
+    batch_axis: int
+    epsilon: float = 1e-5
+    use_scale: bool = True
+    use_bias: bool = True
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array) -> jax.Array:
+        feature_axis = self.feature_axis % inputs.ndim
+        batch_axis = self.batch_axis % inputs.ndim
+        batch_size = inputs.shape[batch_axis]
+        others = batch_size - self.reference_size
+        if others < (0 if self.is_initializing() else 1):
+            raise ValueError(
+                f"{batch_size} examples are too few for virtual batch norm with a "
+                f"reference batch of {self.reference_size} in front of them"
+            )
+        mean, variance = _virtual_statistics(
+            inputs, self.reference_size, feature_axis, batch_axis
+        )
+        multiplier = jax.lax.rsqrt(variance + self.epsilon)
+        shape = [1] * inputs.ndim
+        shape[feature_axis] = features = inputs.shape[feature_axis]
+        if self.use_scale:
+            scale = self.param("scale", nn.initializers.ones_init(), (features,))
+            multiplier = multiplier * scale.reshape(shape)
+        outputs = (inputs - mean) * multiplier
+        if self.use_bias:
+            bias = self.param("bias", nn.initializers.zeros_init(), (features,))
+            outputs = outputs + bias.reshape(shape)
+        return outputs
+
+
+def _virtual_statistics(
+    inputs: jax.Array, reference_size: int, feature_axis: int, batch_axis: int
+) -> tuple[jax.Array, jax.Array]:
+    """Mean and variance for every feature and example, of size 1 along other axes."""
+    positions = tuple(
+        axis for axis in range(inputs.ndim) if axis not in (feature_axis, batch_axis)
+    )
+    means = inputs.mean(positions, keepdims=True)
+    variances = jnp.square(inputs - means).mean(positions, keepdims=True)
+
+    # In place of mean squares, whose difference to a squared mean loses all digits when
+    # means are large: sums of variances and squared differences of means.
+    def reference(values):
+        values = jax.lax.slice_in_dim(values, 0, reference_size, axis=batch_axis)
+        return values.mean(batch_axis, keepdims=True)
+
+    reference_mean = reference(means)
+    differences = means - reference_mean
+    reference_variance = reference(variances + jnp.square(differences))
+
+    weight = 1 / (reference_size + 1)
+    combined_means = reference_mean + weight * differences
+    combined_variances = (
+        (1 - weight) * reference_variance
+        + weight * variances
+        + weight * (1 - weight) * jnp.square(differences)
+    )
+    shape = [1] * inputs.ndim
+    shape[batch_axis] = inputs.shape[batch_axis]
+    in_reference = (jnp.arange(shape[batch_axis]) < reference_size).reshape(shape)
+    return (
+        jnp.where(in_reference, reference_mean, combined_means),
+        jnp.where(in_reference, reference_variance, combined_variances),
+    )
