@@ -7,9 +7,9 @@ import sys
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
-from gan_jax.build import ConfigError, build_gan, check_config, flag_error_message
+from gan_jax import build
 from gan_jax.checkpoint import CheckpointError
-from gan_jax.data import SPECS, DataError
+from gan_jax.data import DataError
 from gan_jax.describe import describe
 from gan_jax.evaluate import evaluate, format_scores
 from gan_jax.generator import write_samples
@@ -28,7 +28,7 @@ _STEP = flags.DEFINE_integer(
     "step", None, "Checkpoint to evaluate or to sample from. Default: the latest."
 )
 _COMMAND = f"python {shlex.join(sys.argv)}"
-_ERRORS = (ConfigError, DataError, MetricLogError, CheckpointError)
+_ERRORS = (build.ConfigError, DataError, MetricLogError, CheckpointError)
 
 
 def run(config: ConfigDict, workdir: pathlib.Path) -> None:
@@ -43,8 +43,8 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> None:
         case "sample":
             print(f"Wrote {write_samples(config, workdir, _STEP.value)}")
         case "describe":
-            check_config(config)
-            print(describe(build_gan(config, SPECS[config.data.name])))
+            build.check_config(config)
+            print(describe(build.build_gan(config, build.dataset_spec(config))))
 
 
 def main(arguments: list[str]) -> None:
@@ -68,7 +68,7 @@ def parse_flags(arguments: list[str]) -> list[str]:
     try:
         return flags.FLAGS(arguments)
     except (flags.Error, AttributeError, ValueError, OSError) as error:
-        _stop(flag_error_message(error))
+        _stop(build.flag_error_message(error))
 
 
 def _stop(error: Exception | str) -> None:

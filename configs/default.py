@@ -22,6 +22,8 @@ def get_config() -> ConfigDict:
     config.data.name = "mnist"  # 'mnist', 'fashion_mnist', 'cifar10', 'svhn'
     config.data.source = "tfds"  # 'embedded' (MNIST subset), 'files', 'tfds'
     config.data.dir = ""  # folder of the files, or of tfds ('': its default)
+    config.data.grayscale = False  # turns a colour set's images into one channel
+    config.data.flip = False  # mirrors real training images half of the time
 
     config.conditional = True  # whether the networks see labels
     config.latent = ConfigDict()
@@ -105,7 +107,7 @@ def get_config() -> ConfigDict:
 
     # The judge, trained on the real images; and anew on generated ones for GAN-train.
     config.classifier = ConfigDict()
-    config.classifier.name = "lenet"
+    config.classifier.name = "lenet"  # 'lenet', 'resnet' (for photographs)
     config.classifier.seed = 0
     config.classifier.cache_dir = ""  # '': gan_jax in the user's cache folder
 

@@ -3,6 +3,7 @@
 Every function raises ConfigError, naming the field, for a value that cannot be used.
 """
 
+import dataclasses
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -14,8 +15,16 @@ import numpy as np
 import optax
 from ml_collections import ConfigDict
 
-from gan_jax.classifier import NETWORKS, ClassifierSettings
-from gan_jax.data import SOURCES, SPECS, Dataset, DatasetSpec, load_dataset
+from gan_jax.classifier import RECIPES, ClassifierSettings
+from gan_jax.data import (
+    SOURCES,
+    SPECS,
+    Dataset,
+    DatasetSpec,
+    grayscale_dataset,
+    grayscale_spec,
+    load_dataset,
+)
 from gan_jax.gan import PRIORS, Gan, PhaseModes
 from gan_jax.losses import ADVERSARIAL_LOSSES, LABEL_SMOOTHING_KINDS
 from gan_jax.networks import DISCRIMINATORS, GENERATORS
@@ -83,7 +92,7 @@ def check_config(config: ConfigDict) -> None:
         "loss.label_smoothing": LABEL_SMOOTHING_KINDS,
         "generator_optimizer.schedule": SCHEDULES,
         "discriminator_optimizer.schedule": SCHEDULES,
-        "classifier.name": NETWORKS,
+        "classifier.name": RECIPES,
         "checkpoints.best_metric": ("inception_score", "gan_test", ""),
     }
     choices |= {f"modes.{phase}": ("train", "eval") for phase in config.modes}
@@ -157,6 +166,7 @@ def check_config(config: ConfigDict) -> None:
 
 
 def _check_combinations(config: ConfigDict) -> None:
+    dataset_spec(config)
     if not config.conditional:
         labelled = [name for name in config.eval.scores if name in LABELLED_SCORES]
         if labelled:
@@ -202,11 +212,26 @@ def _check_combinations(config: ConfigDict) -> None:
         )
 
 
+def dataset_spec(config: ConfigDict) -> DatasetSpec:
+    """What is known of the data set without reading it."""
+    spec = SPECS[config.data.name]
+    if not config.data.grayscale:
+        return spec
+    if spec.image_shape[-1] == 1:
+        raise ConfigError(
+            f"config.data.grayscale is True, but the images of {config.data.name} have "
+            "one channel already"
+        )
+    return grayscale_spec(spec)
+
+
 def build_dataset(config: ConfigDict) -> Dataset:
     """The data set; raises DataError too, for what is wrong with its files."""
     dataset = load_dataset(
         name=config.data.name, source=config.data.source, directory=config.data.dir
     )
+    if config.data.grayscale:
+        dataset = grayscale_dataset(dataset)
     if config.batch_size > len(dataset.train_labels):
         raise ConfigError(
             f"config.batch_size is {config.batch_size}, more than the "
@@ -353,6 +378,7 @@ def build_training(
         data_key=random_keys(config.seed)["data"],
         batch_size=config.batch_size,
         d_steps=config.d_steps,
+        flip=config.data.flip,
     )
     return jax.jit(run_steps, donate_argnums=(0, 1)), initial_state(reference)
 
@@ -429,8 +455,13 @@ def build_sampler(config: ConfigDict, gan: Gan) -> Sampler:
 
 
 def classifier_settings(config: ConfigDict) -> ClassifierSettings:
-    """How the judge is trained."""
-    return ClassifierSettings(name=config.classifier.name, seed=config.classifier.seed)
+    """How the judge is trained; mirrored images only where the classes allow it."""
+    recipe = RECIPES[config.classifier.name]
+    return dataclasses.replace(
+        recipe,
+        seed=config.classifier.seed,
+        flip=recipe.flip and dataset_spec(config).mirror_symmetric,
+    )
 
 
 def _build_network(

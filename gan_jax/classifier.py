@@ -1,6 +1,6 @@
 """The judge: a classifier of real (or, for GAN-train, generated) images.
 
-Its networks, its training and its cache. The same recipe trains on any uint8 images.
+Its training and its cache. The same recipe trains on any uint8 images.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from absl import logging
 from flax import linen as nn
 from flax import struct
 
+from gan_jax.data.augment import random_flips, random_shifts
 from gan_jax.metrics import accuracy
-from gan_jax.networks.layers import PatchConv, max_pool_2x2
+from gan_jax.networks.classifiers import CLASSIFIERS
 
 # To be raised whenever equal settings would train another classifier than before:
 # cached classifiers of earlier versions are then no longer used.
@@ -34,37 +35,12 @@ RECIPE_VERSION = 1
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
-class LeNet(nn.Module):
-    """Two convolutions with pooling and two dense layers, after LeCun et al. 1998.
-
-    Takes uint8 images [B, H, W, C], returns logits float32 [B, num_classes].
-    """
-
-    num_classes: int
-
-    @nn.compact
-    def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
-        features = images.astype(jnp.float32) / 127.5 - 1.0
-        features = features.transpose(3, 1, 2, 0)  # [C, H, W, B], see layers.py
-        for num_filters in (16, 32):
-            features = PatchConv(num_filters, (5, 5), padding="VALID")(features)
-            features = nn.relu(max_pool_2x2(features))
-        features = features.reshape(-1, images.shape[0]).T
-        features = nn.Dropout(0.1, deterministic=not train)(features)
-        features = nn.relu(nn.Dense(128)(features))
-        features = nn.Dropout(0.25, deterministic=not train)(features)
-        return nn.Dense(self.num_classes)(features)
-
-
-NETWORKS: dict[str, type[nn.Module]] = {"lenet": LeNet}
-
-
 @dataclasses.dataclass(frozen=True)
 class ClassifierSettings:
     """All that decides, with the images and labels, which classifier comes out.
 
     Attributes:
-      name: the network, one of NETWORKS.
+      name: the network, one of CLASSIFIERS.
       num_epochs: passes over the training images.
       min_steps: training goes on for whole epochs until at least this many steps, so
         that small sets are learnt too.
@@ -72,7 +48,11 @@ class ClassifierSettings:
         leaves out the remainder of its random order.
       learning_rate: peak of Adam's, after a linear warm-up over a fifth of the steps
         and before a cosine decay to 0.
-      seed: of initialisation, order and dropout.
+      seed: of initialisation, order, dropout and augmentation.
+      flip: whether each training image is mirrored, left to right, half of the time.
+      max_shift: each training image is shifted by up to so many pixels.
+      label_smoothing: this part of the target, in [0, 1), is spread over all classes.
+      weight_decay: decoupled, per unit of the learning rate (AdamW).
     """
 
     name: str = "lenet"
@@ -81,6 +61,32 @@ class ClassifierSettings:
     batch_size: int = 128
     learning_rate: float = 2e-3
     seed: int = 0
+    flip: bool = False
+    max_shift: int = 0
+    label_smoothing: float = 0.0
+    weight_decay: float = 0.0
+
+
+# Settings that came after the first classifiers had been cached: at their defaults
+# they are no part of a cache key, so that those are still found.
+_LATER_SETTINGS = ("flip", "max_shift", "label_smoothing", "weight_decay")
+
+# How each network learns the usual data sets. `flip` is for sets whose classes look
+# the same in a mirror only.
+RECIPES: dict[str, ClassifierSettings] = {
+    "lenet": ClassifierSettings(name="lenet"),
+    "resnet": ClassifierSettings(
+        name="resnet",
+        num_epochs=8,
+        min_steps=2000,
+        batch_size=128,
+        learning_rate=5e-3,
+        flip=True,
+        max_shift=2,
+        label_smoothing=0.1,
+        weight_decay=0.05,
+    ),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,12 +95,12 @@ class Classifier:
 
     Attributes:
       network: the Flax module.
-      params: its parameters.
+      variables: its parameters and, with batch norm, the moving statistics.
       image_shape: (H, W, C) of the images that it was trained on.
     """
 
     network: nn.Module
-    params: Any
+    variables: dict[str, Any]
     image_shape: tuple[int, int, int]
 
     def logits(
@@ -118,7 +124,7 @@ class Classifier:
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, not {batch_size}")
         return _logits_of_all(
-            self.params,
+            self.variables,
             jnp.asarray(images),
             network=self.network,
             batch_size=min(batch_size, len(images)),
@@ -133,20 +139,25 @@ class Classifier:
 
 @functools.partial(jax.jit, static_argnames=("network", "batch_size"))
 def _logits_of_all(
-    params: Any, images: jax.Array, *, network: nn.Module, batch_size: int
+    variables: dict[str, Any],
+    images: jax.Array,
+    *,
+    network: nn.Module,
+    batch_size: int,
 ) -> jax.Array:
     num_images = images.shape[0]
     padding = -num_images % batch_size
     images = jnp.pad(images, ((0, padding), (0, 0), (0, 0), (0, 0)))
     batches = images.reshape(-1, batch_size, *images.shape[1:])
     logits = jax.lax.map(
-        lambda batch: network.apply({"params": params}, batch, train=False), batches
+        lambda batch: network.apply(variables, batch, train=False), batches
     )
     return logits.reshape(-1, logits.shape[-1])[:num_images]
 
 
 class _TrainState(struct.PyTreeNode):
     params: Any
+    model_state: dict[str, Any]  # what else the network has: moving statistics
     opt_state: optax.OptState
     loss_sum: jax.Array  # float32, over the steps of the running epoch
     first_bad_step: jax.Array  # int32, the first without a finite loss; -1: none
@@ -160,7 +171,7 @@ def train_classifier(
     settings: ClassifierSettings,
     progress: Callable[[int, int, float], None] | None = None,
 ) -> Classifier:
-    """Trains a classifier with Adam on cross-entropy; equal arguments, equal params.
+    """Trains a classifier with Adam on cross-entropy; equal arguments, equal variables.
 
     Args:
       images: uint8 [N, H, W, C].
@@ -172,7 +183,7 @@ def train_classifier(
 
     Raises:
       ValueError: if images or labels are empty, of another shape or type or out of
-        range, or if a setting is unknown or not positive.
+        range, or if a setting is unknown or out of range.
       FloatingPointError: if the loss stops being finite, naming the step.
     """
     _check_images(images)
@@ -181,23 +192,33 @@ def train_classifier(
     batch_size, steps_per_epoch, num_epochs = _schedule(len(images), settings)
     num_steps = num_epochs * steps_per_epoch
     images, labels = jnp.asarray(images), jnp.asarray(labels)
-    init_key, order_key, dropout_key = jax.random.split(
-        jax.random.key(settings.seed), 3
+    root = jax.random.key(settings.seed)
+    init_key, order_key, dropout_key = jax.random.split(root, 3)
+    keys = {
+        "order": order_key,
+        "dropout": dropout_key,
+        # A split into four would have changed the three keys above.
+        "augment": jax.random.fold_in(root, 3),
+    }
+    variables = _init_variables(network, init_key, images[:1])
+    params = variables["params"]
+    state = _TrainState(
+        params=params,
+        model_state={name: variables[name] for name in variables if name != "params"},
+        opt_state=_optimizer(settings, num_steps).init(params),
+        loss_sum=jnp.float32(0.0),
+        first_bad_step=jnp.int32(-1),
     )
-    optimizer = _optimizer(settings.learning_rate, num_steps)
-    params = _init_params(network, init_key, images[:1])
-    state = _TrainState(params, optimizer.init(params), jnp.float32(0.0), jnp.int32(-1))
     for epoch in range(num_epochs):
         state = _train_epoch(
             state,
             images,
             labels,
-            order_key,
-            dropout_key,
+            keys,
             epoch,
             network=network,
+            settings=settings,
             batch_size=batch_size,
-            learning_rate=settings.learning_rate,
             num_steps=num_steps,
         )
         if state.first_bad_step >= 0:
@@ -208,52 +229,62 @@ def train_classifier(
         if progress is not None:
             mean_loss = float(state.loss_sum) / steps_per_epoch
             progress((epoch + 1) * steps_per_epoch, num_steps, mean_loss)
-    return Classifier(network, state.params, tuple(images.shape[1:]))
+    variables = {"params": state.params, **state.model_state}
+    return Classifier(network, variables, tuple(images.shape[1:]))
 
 
 @functools.partial(
     jax.jit,
-    static_argnames=("network", "batch_size", "learning_rate", "num_steps"),
+    static_argnames=("network", "settings", "batch_size", "num_steps"),
     donate_argnames="state",
 )
 def _train_epoch(
     state: _TrainState,
     images: jax.Array,
     labels: jax.Array,
-    order_key: jax.Array,
-    dropout_key: jax.Array,
+    keys: dict[str, jax.Array],
     epoch: int,
     *,
     network: nn.Module,
+    settings: ClassifierSettings,
     batch_size: int,
-    learning_rate: float,
     num_steps: int,
 ) -> _TrainState:
     """One pass over the images in an order of its own, in one dispatch."""
-    optimizer = _optimizer(learning_rate, num_steps)
+    optimizer = _optimizer(settings, num_steps)
     steps_per_epoch = len(images) // batch_size
-    order = jax.random.permutation(jax.random.fold_in(order_key, epoch), len(images))
+    order = jax.random.permutation(
+        jax.random.fold_in(keys["order"], epoch), len(images)
+    )
     batches = order[: steps_per_epoch * batch_size].reshape(-1, batch_size)
 
     def train_step(step_of_epoch, state):
         step = epoch * steps_per_epoch + step_of_epoch
         rows = batches[step_of_epoch]
-        rngs = {"dropout": jax.random.fold_in(dropout_key, step)}
+        batch = _augment(
+            images[rows], jax.random.fold_in(keys["augment"], step), settings
+        )
+        rngs = {"dropout": jax.random.fold_in(keys["dropout"], step)}
 
         def mean_loss(params):
-            logits = network.apply(
-                {"params": params}, images[rows], train=True, rngs=rngs
+            logits, model_state = network.apply(
+                {"params": params, **state.model_state},
+                batch,
+                train=True,
+                rngs=rngs,
+                mutable=list(state.model_state),
             )
-            losses = optax.softmax_cross_entropy_with_integer_labels(
-                logits, labels[rows]
-            )
-            return losses.mean()
+            losses = _cross_entropy(logits, labels[rows], settings.label_smoothing)
+            return losses.mean(), model_state
 
-        loss, gradients = jax.value_and_grad(mean_loss)(state.params)
+        (loss, model_state), gradients = jax.value_and_grad(mean_loss, has_aux=True)(
+            state.params
+        )
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
         is_first_bad = (state.first_bad_step < 0) & ~jnp.isfinite(loss)
         return _TrainState(
             params=optax.apply_updates(state.params, updates),
+            model_state=model_state,
             opt_state=opt_state,
             loss_sum=state.loss_sum + loss,
             first_bad_step=jnp.where(is_first_bad, step, state.first_bad_step),
@@ -263,20 +294,52 @@ def _train_epoch(
     return jax.lax.fori_loop(0, steps_per_epoch, train_step, state)
 
 
-@functools.partial(jax.jit, static_argnames="network")
-def _init_params(network: nn.Module, key: jax.Array, images: jax.Array) -> Any:
-    return network.init(key, images, train=False)["params"]
+def _augment(
+    images: jax.Array, key: jax.Array, settings: ClassifierSettings
+) -> jax.Array:
+    """Changes a batch of training images, [B, H, W, C] uint8, as the settings say."""
+    shift_key, flip_key = jax.random.split(key)
+    if settings.max_shift:
+        images = random_shifts(images, shift_key, settings.max_shift)
+    if settings.flip:
+        images = random_flips(images, flip_key)
+    return images
 
 
-def _optimizer(learning_rate: float, num_steps: int) -> optax.GradientTransformation:
-    return optax.adam(
-        optax.warmup_cosine_decay_schedule(
-            init_value=learning_rate / 10,
-            peak_value=learning_rate,
-            warmup_steps=num_steps // 5,
-            decay_steps=num_steps,
-        )
+def _cross_entropy(
+    logits: jax.Array, labels: jax.Array, label_smoothing: float
+) -> jax.Array:
+    """Losses [B]; the target is 1 - s for the label plus s / C for each of C classes.
+
+    Source: Szegedy et al. 2016, section 7.
+    """
+    if not label_smoothing:
+        return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    targets = optax.smooth_labels(
+        jax.nn.one_hot(labels, logits.shape[-1]), label_smoothing
     )
+    return optax.softmax_cross_entropy(logits, targets)
+
+
+@functools.partial(jax.jit, static_argnames="network")
+def _init_variables(
+    network: nn.Module, key: jax.Array, images: jax.Array
+) -> dict[str, Any]:
+    return network.init(key, images, train=False)
+
+
+def _optimizer(
+    settings: ClassifierSettings, num_steps: int
+) -> optax.GradientTransformation:
+    schedule = optax.warmup_cosine_decay_schedule(
+        init_value=settings.learning_rate / 10,
+        peak_value=settings.learning_rate,
+        warmup_steps=num_steps // 5,
+        decay_steps=num_steps,
+    )
+    if settings.weight_decay:
+        return optax.adamw(schedule, weight_decay=settings.weight_decay)
+    return optax.adam(schedule)
 
 
 def _schedule(num_images: int, settings: ClassifierSettings) -> tuple[int, int, int]:
@@ -287,6 +350,17 @@ def _schedule(num_images: int, settings: ClassifierSettings) -> tuple[int, int, 
                 f"classifier setting {field} must be positive, "
                 f"not {getattr(settings, field)}"
             )
+    for field in ("max_shift", "weight_decay"):
+        if getattr(settings, field) < 0:
+            raise ValueError(
+                f"classifier setting {field} must not be negative, "
+                f"but is {getattr(settings, field)}"
+            )
+    if not 0 <= settings.label_smoothing < 1:
+        raise ValueError(
+            "classifier setting label_smoothing must be in [0, 1), "
+            f"not {settings.label_smoothing}"
+        )
     batch_size = min(settings.batch_size, num_images)
     steps_per_epoch = num_images // batch_size
     num_epochs = max(settings.num_epochs, -(-settings.min_steps // steps_per_epoch))
@@ -294,11 +368,11 @@ def _schedule(num_images: int, settings: ClassifierSettings) -> tuple[int, int, 
 
 
 def _network(name: str, num_classes: int) -> nn.Module:
-    if name not in NETWORKS:
+    if name not in CLASSIFIERS:
         raise ValueError(
-            f"unknown classifier network {name!r}; known: {', '.join(NETWORKS)}"
+            f"unknown classifier network {name!r}; known: {', '.join(CLASSIFIERS)}"
         )
-    return NETWORKS[name](num_classes=num_classes)
+    return CLASSIFIERS[name](num_classes=num_classes)
 
 
 def _check_images(images: jax.Array | np.ndarray) -> None:
@@ -356,11 +430,11 @@ def load_or_train_classifier(
     network = _network(settings.name, dataset.spec.num_classes)
     if file.exists():
         try:
-            params = _read_params(file, network, dataset.train_images[:1])
+            variables = _read_variables(file, network, dataset.train_images[:1])
         except ValueError as error:
             logging.warning("%s: %s; training the classifier anew", file, error)
         else:
-            return Classifier(network, params, tuple(dataset.train_images.shape[1:]))
+            return Classifier(network, variables, dataset.train_images.shape[1:])
     classifier = train_classifier(
         dataset.train_images,
         dataset.train_labels,
@@ -368,7 +442,7 @@ def load_or_train_classifier(
         settings=settings,
         progress=progress,
     )
-    _write_params(file, classifier.params)
+    _write_variables(file, classifier.variables)
     return classifier
 
 
@@ -378,19 +452,30 @@ def _default_cache_dir() -> Path:
 
 
 def _cache_key(dataset: Any, settings: ClassifierSettings) -> str:
+    hashed_settings = {
+        field.name: getattr(settings, field.name)
+        for field in dataclasses.fields(settings)
+        if field.name not in _LATER_SETTINGS
+        or getattr(settings, field.name) != field.default
+    }
     identity = {
         "recipe_version": RECIPE_VERSION,
         "fingerprint": dataset.fingerprint(),
         "num_classes": dataset.spec.num_classes,
-        "settings": dataclasses.asdict(settings),
+        "settings": hashed_settings,
     }
     text = json.dumps(identity, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _write_params(file: Path, params: Any) -> None:
-    """Writes SHA-256 and msgpack of the parameters; a reader never sees half a file."""
-    payload = flax.serialization.to_bytes(jax.device_get(params))
+def _stored(variables: dict[str, Any]) -> Any:
+    """What a file holds: of a network without moving statistics the bare parameters."""
+    return variables["params"] if list(variables) == ["params"] else variables
+
+
+def _write_variables(file: Path, variables: dict[str, Any]) -> None:
+    """Writes SHA-256 and msgpack of the variables; a reader never sees half a file."""
+    payload = flax.serialization.to_bytes(jax.device_get(_stored(variables)))
     descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=file.name)
     try:
         with os.fdopen(descriptor, "wb") as stream:
@@ -403,26 +488,32 @@ def _write_params(file: Path, params: Any) -> None:
         raise
 
 
-def _read_params(file: Path, network: nn.Module, images: np.ndarray) -> Any:
-    """Reads what `_write_params` wrote; ValueError if it is not whole or of `network`.
+def _read_variables(
+    file: Path, network: nn.Module, images: np.ndarray
+) -> dict[str, Any]:
+    """Reads what `_write_variables` wrote.
 
     Args:
       file: where to read.
-      network: the network that the parameters must fit.
+      network: the network that the variables must fit.
       images: uint8 [1, H, W, C], an example of its input.
+
+    Raises:
+      ValueError: if the file is not whole or not of `network`.
     """
     content = file.read_bytes()
     digest, payload = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
     if hashlib.sha256(payload).digest() != digest:
         raise ValueError("damaged, its checksum is wrong")
     expected = jax.eval_shape(
-        functools.partial(_init_params, network), jax.random.key(0), images
+        functools.partial(_init_variables, network), jax.random.key(0), images
     )
-    params = flax.serialization.from_bytes(expected, payload)
+    stored = flax.serialization.from_bytes(_stored(expected), payload)
 
     def matches(leaf, expectation):
         return leaf.shape == expectation.shape and leaf.dtype == expectation.dtype
 
-    if not jax.tree.all(jax.tree.map(matches, params, expected)):
-        raise ValueError(f"its parameters are not those of {type(network).__name__}")
-    return jax.tree.map(jnp.asarray, params)
+    if not jax.tree.all(jax.tree.map(matches, stored, _stored(expected))):
+        raise ValueError(f"its variables are not those of {type(network).__name__}")
+    stored = jax.tree.map(jnp.asarray, stored)
+    return stored if _stored(expected) is expected else {"params": stored}

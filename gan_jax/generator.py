@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import build
 from gan_jax.checkpoint import Checkpointer, CheckpointError
-from gan_jax.data import SPECS, DatasetSpec
+from gan_jax.data import DatasetSpec
 from gan_jax.report.files import atomic_write
 from gan_jax.report.grids import image_grid, save_png
 from gan_jax.sampling import Sampler, balanced_labels
@@ -78,7 +78,7 @@ def load_generator(
     """
     workdir = pathlib.Path(workdir)
     config = config or load_config(workdir)
-    spec = SPECS[config.data.name]
+    spec = build.dataset_spec(config)
     gan = build.build_gan(config, spec)
     # Only the structure counts here, which the number of steps does not change.
     template = jax.eval_shape(

@@ -154,9 +154,16 @@ def init_loop_state(
 
 
 def make_run_steps(
-    train_step: TrainStep, *, data_key: jax.Array, batch_size: int, d_steps: int
+    train_step: TrainStep,
+    *,
+    data_key: jax.Array,
+    batch_size: int,
+    d_steps: int,
+    flip: bool = False,
 ) -> Callable[[LoopState, EpochOrder, Batch, jax.Array], tuple[LoopState, EpochOrder]]:
     """Many train steps in one call to the device.
+
+    `flip` mirrors real images at random; see `take_batch` for the other arguments.
 
     Returns:
       run_steps(loop_state, order, data, num_steps) -> (loop_state, order), to be
@@ -176,6 +183,7 @@ def make_run_steps(
                     key=data_key,
                     batch_number=first_batch + i,
                     batch_size=batch_size,
+                    flip=flip,
                 )
                 return batch
 

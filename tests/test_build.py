@@ -1,5 +1,7 @@
 """From configs to objects: what is wrong with a config is said, field and reason."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +11,8 @@ from ml_collections import ConfigDict
 
 from gan_jax import build
 from gan_jax.build import ConfigError, build_optimizer, check_config
+from gan_jax.classifier import RECIPES, ClassifierSettings
+from gan_jax.data import SPECS
 from gan_jax.losses import ADVERSARIAL_LOSSES
 from gan_jax.workdir import config_to_dict
 
@@ -37,7 +41,7 @@ def test_the_defaults_are_accepted(small_config):
         ("generator_optimizer.schedule", "step", "'constant', 'cosine', 'linear'"),
         ("discriminator_optimizer.schedule", "step", "'constant', 'cosine', 'linear'"),
         ("checkpoints.best_metric", "fid0", "'inception_score', 'gan_test', ''"),
-        ("classifier.name", "resnet0", "'lenet'"),
+        ("classifier.name", "resnet0", "'lenet', 'resnet'"),
     ],
 )
 def test_unknown_names_list_the_known(small_config, field, value, known):
@@ -113,6 +117,7 @@ def test_nothing_to_train_for(small_config):
             {"sampling.dropout_rate": 0.1, "modes.generator_in_sampling": "eval"},
             "sampling.dropout_rate is set.*'eval'",
         ),
+        ({"data.grayscale": True}, "data.grayscale is True.*mnist have one channel"),
         ({"eval.num_samples": 9}, "eval.num_splits is 10.*num_samples, 9"),
         (
             {"checkpoints.best_num_samples": 9},
@@ -133,6 +138,8 @@ def test_impossible_combinations(small_config, fields, message):
         {"sampling.dropout_rate": 0.0},
         {"checkpoints.best_metric": "gan_test"},
         {"checkpoints.best_metric": ""},
+        {"data.name": "cifar10", "data.grayscale": True, "data.flip": True},
+        {"classifier.name": "resnet"},
     ],
 )
 def test_possible_combinations(small_config, fields):
@@ -150,6 +157,42 @@ def test_batch_larger_than_the_data(small_config):
 
     with pytest.raises(ConfigError, match="batch_size is 10001.*10000 training images"):
         build.build_dataset(config)
+
+
+@pytest.fixture
+def svhn_dir(tmp_path):
+    """A folder with an svhn.npz of 8 training and 2 test images, nearly all black."""
+    images = np.zeros((10, 32, 32, 3), np.uint8)
+    images[:, 3, 4] = (10, 20, 30)  # luma 2.99 + 11.74 + 3.42 = 18.15
+    labels = np.arange(10)
+    np.savez(
+        tmp_path / "svhn.npz",
+        x_train=images[:8],
+        y_train=labels[:8],
+        x_test=images[8:],
+        y_test=labels[8:],
+    )
+    return str(tmp_path)
+
+
+def test_dataset_in_colour_and_in_gray(small_config, svhn_dir):
+    fields = {"data.name": "svhn", "data.source": "files", "data.dir": svhn_dir}
+    config = small_config(fields)
+    gray_config = small_config(fields | {"data.grayscale": True})
+
+    colour, gray = build.build_dataset(config), build.build_dataset(gray_config)
+
+    assert colour.spec == build.dataset_spec(config) == SPECS["svhn"]
+    assert gray.spec == build.dataset_spec(gray_config)
+    assert gray.spec.image_shape == (32, 32, 1)
+    assert gray.spec.class_names == colour.spec.class_names
+    assert colour.train_images[7, 3, 4].tolist() == [10, 20, 30]
+    for images, count in ((gray.train_images, 8), (gray.test_images, 2)):
+        assert images.shape == (count, 32, 32, 1)
+        assert images[:, 3, 4].tolist() == [[18]] * count
+        assert images.sum() == 18 * count
+    assert gray.fingerprint() != colour.fingerprint()
+    assert build.build_gan(gray_config, gray.spec).image_shape == (32, 32, 1)
 
 
 def test_gan_is_as_configured(small_config, tiny_spec):
@@ -339,4 +382,20 @@ def test_roots_of_randomness():
 def test_classifier_settings(small_config):
     settings = build.classifier_settings(small_config({"classifier.seed": 5}))
 
-    assert (settings.name, settings.seed) == ("lenet", 5)
+    # The default recipe, to which cached judges belong.
+    assert settings == ClassifierSettings(name="lenet", seed=5)
+
+
+@pytest.mark.parametrize(
+    ("name", "flip"), [("cifar10", True), ("svhn", False), ("fashion_mnist", False)]
+)
+def test_the_resnet_judge_sees_mirrored_images_only_of_symmetric_classes(
+    small_config, name, flip
+):
+    fields = {"classifier.name": "resnet", "classifier.seed": 5, "data.name": name}
+    settings = build.classifier_settings(small_config(fields))
+
+    assert settings == dataclasses.replace(RECIPES["resnet"], seed=5, flip=flip)
+    # Without cutting into the caches of lenet judges.
+    fields["classifier.name"] = "lenet"
+    assert not build.classifier_settings(small_config(fields)).flip

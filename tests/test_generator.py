@@ -42,6 +42,13 @@ def test_the_latest_checkpoint_and_its_average_generate(tiny_run, loaded):
     np.testing.assert_array_equal(loaded.sample(KEY, np.arange(10)), images)
 
 
+def test_the_spec_is_that_of_the_config(tiny_run, loaded, monkeypatch):
+    named = dataclasses.replace(loaded.spec, name="as configured")
+    monkeypatch.setattr(build, "dataset_spec", lambda config: named)
+
+    assert load_generator(tiny_run[1]).spec == named
+
+
 def test_without_an_average_the_last_variables_generate(tiny_run, loaded):
     config, _ = tiny_run
     state = build.build_training(

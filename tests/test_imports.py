@@ -20,7 +20,7 @@ ALLOWED = {
     "gan": {"losses", "networks", "data.batches", "types"},
     "sampling": {"gan", "types"},
     "steps": {"gan", "losses", "data.batches", "types"},
-    "classifier": {"metrics", "networks.layers"},
+    "classifier": {"data.augment", "metrics", "networks.classifiers"},
     "describe": {"gan"},
     "build": {
         "classifier",

@@ -314,6 +314,20 @@ def test_going_on_needs_no_memory_of_the_order(training):
     assert_same_bits(at_once, resumed)
 
 
+def test_flipped_batches_are_the_same_after_a_restart(gan, small_config, training):
+    fields = ONE_HIDDEN_LAYER | {"d_steps": 2, "ema_decay": 0.75, "data.flip": True}
+    run_steps, state = build.build_training(small_config(fields), gan, num_steps=8)
+    at_once = run(run_steps, jax.tree.map(jnp.copy, state), [4])
+    resumed = run(run_steps, run(run_steps, state, [3]), [1])
+
+    assert_same_bits(at_once, resumed)
+    run_unflipped, state = training()
+    unflipped = run(run_unflipped, state, [4])
+    assert all_leaves_differ(
+        at_once.gan.discriminator.params, unflipped.gan.discriminator.params
+    )
+
+
 def test_no_steps_change_nothing(training):
     run_steps, state = training()
     expected = jax.tree.map(np.asarray, without_keys(state))

@@ -5,7 +5,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from gan_jax.data.augment import random_flips
 from gan_jax.types import Batch
+
+# Folded into the data key in place of an epoch, which never gets so far.
+_FLIP_STREAM = 2**32 - 1
 
 
 class EpochOrder(NamedTuple):
@@ -37,6 +41,7 @@ def take_batch(
     key: jax.Array,
     batch_number: jax.Array,
     batch_size: int,
+    flip: bool = False,
 ) -> tuple[Batch, EpochOrder]:
     """Gathers batch `batch_number`, counted from the start of training.
 
@@ -46,9 +51,10 @@ def take_batch(
     Args:
       data: all examples, images [N, H, W, C] uint8 and labels [N].
       order: that of the batch before, or `EpochOrder.empty(N)`.
-      key: determines the order of every epoch.
+      key: determines the order of every epoch, and the flips of every batch.
       batch_number: [] int32.
       batch_size: at most N.
+      flip: whether each image is mirrored, left to right, with probability 1/2.
 
     Returns:
       The batch, still uint8, and the order to pass with the next one.
@@ -57,7 +63,11 @@ def take_batch(
     order = order_of_epoch(order, key, batch_number // batches_per_epoch)
     start = (batch_number % batches_per_epoch) * batch_size
     indices = jax.lax.dynamic_slice(order.indices, (start,), (batch_size,))
-    return Batch(data.images[indices], data.labels[indices]), order
+    images = data.images[indices]
+    if flip:
+        flip_key = jax.random.fold_in(key, _FLIP_STREAM)
+        images = random_flips(images, jax.random.fold_in(flip_key, batch_number))
+    return Batch(images, data.labels[indices]), order
 
 
 def scale_images(images: jax.Array, value_range: tuple[float, float]) -> jax.Array:

@@ -16,7 +16,8 @@ class DatasetSpec:
     """What is known of a data set without reading it.
 
     `image_shape` is (height, width, channels); `value_range` the lowest and highest
-    byte a pixel may have.
+    byte a pixel may have; `mirror_symmetric` says that a mirrored image could as well
+    be one of the set, which holds for things seen from either side, not for digits.
     """
 
     name: str
@@ -24,6 +25,8 @@ class DatasetSpec:
     num_classes: int
     class_names: tuple[str, ...]
     value_range: tuple[int, int] = (0, 255)
+    # Not in the repr, and so in no fingerprint: it says nothing about the contents.
+    mirror_symmetric: bool = dataclasses.field(default=False, repr=False)
 
 
 class Split(NamedTuple):
@@ -99,6 +102,7 @@ SPECS = {
                 "ship",
                 "truck",
             ),
+            mirror_symmetric=True,
         ),
         DatasetSpec("svhn", (32, 32, 3), 10, _DIGITS),
     )

@@ -49,9 +49,9 @@ class PatchConv(nn.Module):
     """Convolution with stride 1, written as a matrix product over gathered patches.
 
     Parameters, initialisation and results are those of `nn.Conv`, but for the order of
-    the images' axes: `kernel` [h, w, C, features] and `bias` [features]. On CPUs XLA's
-    own convolution gradients are several times slower inside `lax.scan` and
-    `lax.fori_loop`; matrix products are not.
+    the images' axes: `kernel` [h, w, C, features] and, unless `use_bias` is False,
+    `bias` [features]. On CPUs XLA's own convolution gradients are several times slower
+    inside `lax.scan` and `lax.fori_loop`; matrix products are not.
 
     Takes [C, H, W, B], returns [features, H', W', B] with H' = H for padding 'SAME' and
     H - h + 1 for 'VALID'. Raises ValueError for any other padding and for a kernel
@@ -61,6 +61,7 @@ class PatchConv(nn.Module):
     features: int
     kernel_size: Sequence[int]
     padding: str = "SAME"
+    use_bias: bool = True
 
     @nn.compact
     def __call__(self, images: jax.Array) -> jax.Array:
@@ -69,7 +70,8 @@ class PatchConv(nn.Module):
             nn.initializers.lecun_normal(),
             (*self.kernel_size, images.shape[0], self.features),
         )
-        bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
+        if self.use_bias:
+            bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
         if self.padding == "SAME":
             images = _pad_for_same(images, self.kernel_size)
         elif self.padding != "VALID":
@@ -80,7 +82,7 @@ class PatchConv(nn.Module):
         weights = kernel.reshape(-1, self.features).T
         outputs = weights @ patches.reshape(patches.shape[0], -1)
         outputs = outputs.reshape(self.features, *patches.shape[1:])
-        return outputs + bias.reshape(-1, 1, 1, 1)
+        return outputs + bias.reshape(-1, 1, 1, 1) if self.use_bias else outputs
 
 
 def _pad_for_same(images: jax.Array, kernel_size: Sequence[int]) -> jax.Array:
@@ -101,6 +103,21 @@ def max_pool_2x2(images: jax.Array) -> jax.Array:
     images = images[:, : height // 2 * 2, : width // 2 * 2, :]
     squares = images.reshape(channels, height // 2, 2, width // 2, 2, batch)
     return squares.max(axis=(2, 4))
+
+
+def space_to_depth(images: jax.Array) -> jax.Array:
+    """Makes channels of the four places of each 2x2 square.
+
+    Takes [C, H, W, B], returns [4 * C, H / 2, W / 2, B], the first axis in the order
+    (row, column, channel). Raises ValueError for an odd height or width.
+    """
+    channels, height, width, batch = images.shape
+    if height % 2 or width % 2:
+        raise ValueError(f"height and width must be even, not {height} and {width}")
+    squares = images.reshape(channels, height // 2, 2, width // 2, 2, batch)
+    return squares.transpose(2, 4, 0, 1, 3, 5).reshape(
+        4 * channels, height // 2, width // 2, batch
+    )
 
 
 # Binary digits of a dropout rate that count; 0.5 needs one, 0.05 all of them.

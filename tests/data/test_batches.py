@@ -142,3 +142,60 @@ def test_to_uint8_rounds_and_clips():
     np.testing.assert_array_equal(
         to_uint8(images, (-1.0, 1.0)), [0, 0, 0, 128, 255, 255, 255]
     )
+
+
+def flipping_batches(first, count, *, flip=True, key=KEY):
+    """Images [count, 4, 1, 2, 1] from batch `first` on; image i is (i, 100 + i)."""
+    numbers = jnp.arange(12, dtype=jnp.uint8)
+    images = jnp.stack([numbers, 100 + numbers], axis=1).reshape(12, 1, 2, 1)
+    data = Batch(images, jnp.arange(12, dtype=jnp.int32))
+    order = EpochOrder.empty(12)
+    take = jax.jit(take_batch, static_argnames=("batch_size", "flip"))
+    batches = []
+    for number in range(first, first + count):
+        batch, order = take(
+            data,
+            order,
+            key=key,
+            batch_number=jnp.int32(number),
+            batch_size=4,
+            flip=flip,
+        )
+        left_and_right = np.sort(np.asarray(batch.images).reshape(4, 2), axis=1)
+        np.testing.assert_array_equal(left_and_right[:, 0], batch.labels)
+        np.testing.assert_array_equal(left_and_right[:, 1], 100 + batch.labels)
+        batches.append(np.asarray(batch.images))
+    return np.stack(batches)
+
+
+def is_flipped(batches):
+    return batches[:, :, 0, 0, 0] >= 100
+
+
+def test_flips_change_neither_order_nor_unflipped_images():
+    flipped = flipping_batches(0, 60)
+    plain = flipping_batches(0, 60, flip=False)
+
+    assert not is_flipped(plain).any()
+    mirrored = is_flipped(flipped)[..., None, None, None]
+    np.testing.assert_array_equal(
+        flipped, np.where(mirrored, plain[:, :, :, ::-1], plain)
+    )
+    # 240 fair coins.
+    assert abs(is_flipped(flipped).mean() - 0.5) < 4 * np.sqrt(0.25 / 240)
+
+
+def test_flips_differ_by_batch_and_key():
+    flips = is_flipped(flipping_batches(0, 60))
+    other = is_flipped(flipping_batches(0, 60, key=jax.random.key(6)))
+
+    # Sixteen patterns of four coins; one alone would mean that batches share a draw.
+    assert len({tuple(batch) for batch in flips.tolist()}) > 10
+    assert 60 < np.sum(flips != other) < 180
+
+
+@pytest.mark.parametrize("first", [1, 3, 8])
+def test_starting_anywhere_gives_the_same_flips(first):
+    np.testing.assert_array_equal(
+        flipping_batches(first, 9 - first), flipping_batches(0, 9)[first:]
+    )

@@ -104,6 +104,19 @@ def test_fingerprint_changes_with_every_array(field):
     assert make_dataset(**{field: changed}).fingerprint() != original.fingerprint()
 
 
+def test_symmetry_is_no_part_of_the_fingerprint():
+    # It would have made every cached judge useless, and says nothing about the arrays.
+    symmetric = dataclasses.replace(SPEC, mirror_symmetric=True)
+    assert symmetric != SPEC
+    assert (
+        dataclasses.replace(make_dataset(), spec=symmetric).fingerprint()
+        == make_dataset().fingerprint()
+    )
+    assert [name for name, spec in SPECS.items() if spec.mirror_symmetric] == [
+        "cifar10"
+    ]
+
+
 def test_fingerprint_changes_with_the_spec_but_not_with_memory_order():
     original = make_dataset()
     renamed = dataclasses.replace(original, spec=SPECS["mnist"])

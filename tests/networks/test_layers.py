@@ -13,6 +13,7 @@ from gan_jax.networks.layers import (
     bernoulli_mask,
     extract_patches,
     max_pool_2x2,
+    space_to_depth,
 )
 
 # The layers here take [C, H, W, B], Flax's own take [B, H, W, C].
@@ -58,6 +59,22 @@ def test_patch_conv_starts_with_flax_conv_params():
     jax.tree.map(np.testing.assert_array_equal, params, expected)
 
 
+def test_patch_conv_without_bias():
+    images = jax.random.normal(jax.random.key(0), BATCH_FIRST_SHAPE)
+    conv = nn.Conv(4, (3, 3), use_bias=False)
+    patch_conv = PatchConv(4, (3, 3), use_bias=False)
+    params = patch_conv.init(jax.random.key(1), batch_last(images))
+
+    jax.tree.map(
+        np.testing.assert_array_equal, params, conv.init(jax.random.key(1), images)
+    )
+    np.testing.assert_allclose(
+        patch_conv.apply(params, batch_last(images)),
+        batch_last(conv.apply(params, images)),
+        atol=1e-5,
+    )
+
+
 def test_extract_patches_orders_row_column_channel():
     images = batch_last(jnp.arange(2 * 3 * 2).reshape(1, 2, 3, 2))
 
@@ -94,6 +111,24 @@ def test_max_pool_equals_flax_max_pool(size):
         jax.grad(sum_of_squares(pool))(images),
         jax.grad(sum_of_squares(flax_pool))(images),
     )
+
+
+def test_space_to_depth_orders_row_column_channel():
+    # Two channels of 2x4 pixels: 0 to 7 and 10 to 17.
+    pixels = np.arange(8).reshape(2, 4)
+    images = jnp.asarray(np.stack([pixels, pixels + 10])[..., None])
+
+    squares = space_to_depth(images)
+
+    assert squares.shape == (8, 1, 2, 1)
+    np.testing.assert_array_equal(squares[:, 0, 0, 0], [0, 10, 1, 11, 4, 14, 5, 15])
+    np.testing.assert_array_equal(squares[:, 0, 1, 0], [2, 12, 3, 13, 6, 16, 7, 17])
+
+
+@pytest.mark.parametrize("size", [(6, 5), (7, 4)])
+def test_space_to_depth_refuses_odd_sizes(size):
+    with pytest.raises(ValueError, match=f"must be even, not {size[0]} and {size[1]}"):
+        space_to_depth(jnp.zeros((1, *size, 2)))
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.05, 0.25, 0.5, 0.7, 0.95, 1.0])

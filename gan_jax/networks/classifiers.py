@@ -1,0 +1,77 @@
+"""Networks that classify images, and the table of their names.
+
+A module here takes uint8 images [B, H, W, C] and `train`, and returns logits float32
+[B, num_classes]. Inside, the batch is the last axis: see layers.py.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from gan_jax.networks.layers import PatchConv, max_pool_2x2, space_to_depth
+
+
+class LeNet(nn.Module):
+    """Two convolutions with pooling and two dense layers, after LeCun et al. 1998."""
+
+    num_classes: int
+
+    @nn.compact
+    def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
+        features = _batch_last(images)
+        for num_filters in (16, 32):
+            features = PatchConv(num_filters, (5, 5), padding="VALID")(features)
+            features = nn.relu(max_pool_2x2(features))
+        features = features.reshape(-1, images.shape[0]).T
+        features = nn.Dropout(0.1, deterministic=not train)(features)
+        features = nn.relu(nn.Dense(128)(features))
+        features = nn.Dropout(0.25, deterministic=not train)(features)
+        return nn.Dense(self.num_classes)(features)
+
+
+class ResNet(nn.Module):
+    """A small residual network, made to learn within a few epochs.
+
+    2x2 squares become channels at once, so that no convolution works at full size. Then
+    one stage for each width, at half, a quarter and an eighth of the images' size: a
+    3x3 convolution that sets the width and one with a residual connection over it. The
+    logits come from the largest value of each channel, scaled down so that they are
+    small in the beginning.
+
+    Height and width must be even, else ValueError; they should be 16 or more.
+
+    Sources: He et al. 2016 (residual connections); Page 2018, "How to Train Your
+    ResNet", and Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds" (shape and recipe).
+    """
+
+    num_classes: int
+    widths: tuple[int, ...] = (64, 128, 256)
+    logit_scale: float = 0.125
+
+    @nn.compact
+    def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
+        def convolve(features: jax.Array, width: int) -> jax.Array:
+            features = PatchConv(width, (3, 3), use_bias=False)(features)
+            normalize = nn.BatchNorm(
+                use_running_average=not train, momentum=0.9, axis=0
+            )
+            return nn.relu(normalize(features))
+
+        features = space_to_depth(_batch_last(images))
+        for stage, width in enumerate(self.widths):
+            if stage > 0:
+                features = max_pool_2x2(features)
+            features = convolve(features, width)
+            features = features + convolve(features, width)
+        features = features.max(axis=(1, 2)).T
+        return self.logit_scale * nn.Dense(self.num_classes, use_bias=False)(features)
+
+
+CLASSIFIERS: dict[str, type[nn.Module]] = {"lenet": LeNet, "resnet": ResNet}
+
+
+def _batch_last(images: jax.Array) -> jax.Array:
+    """uint8 [B, H, W, C] to float32 [C, H, W, B] in [-1, 1]."""
+    return (images.astype(jnp.float32) / 127.5 - 1.0).transpose(3, 1, 2, 0)
