@@ -19,7 +19,7 @@ from gan_jax.gan import PRIORS, Gan, PhaseModes
 from gan_jax.losses import ADVERSARIAL_LOSSES, LABEL_SMOOTHING_KINDS
 from gan_jax.networks import DISCRIMINATORS, GENERATORS
 from gan_jax.networks.mlp import ACTIVATIONS, KERNEL_INITIALIZERS, OUTPUT_ACTIVATIONS
-from gan_jax.sampling import Sampler, make_sampler
+from gan_jax.sampling import Sampler
 from gan_jax.steps import (
     LoopState,
     TrainStep,
@@ -352,8 +352,8 @@ def build_training(
 
 
 def build_sampler(config: ConfigDict, gan: Gan) -> Sampler:
-    """The function that generates images; see `sampling.make_sampler`."""
-    return make_sampler(gan, batch_size=config.sampling.batch_size or config.batch_size)
+    """The function that generates images; see `sampling.Sampler`."""
+    return Sampler(gan, batch_size=config.sampling.batch_size or config.batch_size)
 
 
 def classifier_settings(config: ConfigDict) -> ClassifierSettings:

@@ -15,7 +15,7 @@ from gan_jax import build, generator
 from gan_jax.build import ConfigError
 from gan_jax.checkpoint import CheckpointError
 from gan_jax.generator import load_generator, open_checkpoints, write_samples
-from gan_jax.sampling import make_sampler
+from gan_jax.sampling import Sampler
 from gan_jax.workdir import config_to_dict
 
 KEY = jax.random.key(0)
@@ -38,7 +38,7 @@ def test_the_latest_checkpoint_and_its_average_generate(tiny_run, loaded):
     jax.tree.map(np.testing.assert_array_equal, loaded.variables, state.gan.ema)
     last, average = state.gan.generator.params["output"], state.gan.ema["params"]
     assert not np.array_equal(last["kernel"], average["output"]["kernel"])
-    images = make_sampler(gan, batch_size=6)(state.gan.ema, KEY, np.arange(10))
+    images = Sampler(gan, batch_size=6)(state.gan.ema, KEY, np.arange(10))
     np.testing.assert_array_equal(loaded.sample(KEY, np.arange(10)), images)
 
 

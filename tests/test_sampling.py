@@ -9,7 +9,7 @@ import pytest
 from conftest import ONE_HIDDEN_LAYER
 
 from gan_jax import build
-from gan_jax.sampling import balanced_labels, check_labels, make_sampler
+from gan_jax.sampling import Sampler, balanced_labels, check_labels
 
 NUM_CLASSES = 3
 KEY = jax.random.key(0)
@@ -42,7 +42,7 @@ def telling_gan(*, train=True, mixes_examples=True, conditional=True):
 
 def sampled(labels, *, batch_size=6, key=KEY, **gan):
     """[N, 7]: what the images for these labels tell."""
-    sampler = make_sampler(telling_gan(**gan), batch_size=batch_size)
+    sampler = Sampler(telling_gan(**gan), batch_size=batch_size)
     images = sampler({}, key, np.asarray(labels))
     assert images.dtype == jnp.uint8 and images.shape == (len(labels), 1, 1, 7)
     return np.asarray(images).reshape(len(labels), 7)
@@ -162,7 +162,7 @@ def test_batch_size_is_that_of_training_by_default(small_config, tiny_spec):
 )
 def test_bad_labels(labels, message):
     with pytest.raises(ValueError, match=message):
-        make_sampler(telling_gan(), batch_size=6)({}, KEY, np.array(labels))
+        Sampler(telling_gan(), batch_size=6)({}, KEY, np.array(labels))
 
 
 def test_labels_become_int32():
