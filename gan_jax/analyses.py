@@ -84,12 +84,12 @@ def truncation(generator: Generator, key: jax.Array) -> np.ndarray:
     request = _columns(generator)
     latents = generator.latents(key, request)
     number = len(latents)
-    truncate_key, *noise_keys = _noise_keys(key, number + 1)
+    noise_keys = _noise_keys(key, number + 1)
     thresholds = THRESHOLDS[generator.prior]
     truncate = TRUNCATIONS[generator.prior]
-    rows = [truncate(latents, truncate_key, threshold) for threshold in thresholds]
+    rows = [truncate(latents, noise_keys[-1], threshold) for threshold in thresholds]
     labels = np.tile(request, len(rows)) if generator.conditional else None
-    keys = jnp.tile(jnp.stack(noise_keys), len(rows))
+    keys = jnp.tile(noise_keys[:-1], len(rows))
     images = generator.generate(jnp.concatenate(rows), labels, keys)
     row_labels = [
         "none" if math.isinf(threshold) else f"{threshold:.1f}"
