@@ -8,25 +8,23 @@ from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
 from gan_jax import build
+from gan_jax.analyses import ANALYSES, analyse
 from gan_jax.checkpoint import CheckpointError
 from gan_jax.data import DataError
 from gan_jax.describe import describe
 from gan_jax.evaluate import evaluate, format_scores
-from gan_jax.generator import write_samples
 from gan_jax.report.metric_log import MetricLogError
 from gan_jax.train import train
 from gan_jax.workdir import default_workdir, load_config
 
-_CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "Config file, with :ARGUMENT where it takes one."
-)
+_CONFIG = config_flags.DEFINE_config_file("config", None, "Config FILE[:ARGUMENT].")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run. Default: runs/NAME")
 _MODE = flags.DEFINE_enum(
     "mode", "train", ["train", "evaluate", "sample", "describe"], "What to do."
 )
-_STEP = flags.DEFINE_integer(
-    "step", None, "Checkpoint to evaluate or to sample from. Default: the latest."
-)
+_STEP = flags.DEFINE_integer("step", None, "Checkpoint to use. Default: the latest.")
+_ANALYSIS = flags.DEFINE_enum("analysis", None, ANALYSES, "What to sample.")
+_GROUPS = flags.DEFINE_string("groups", None, "Of arithmetic: A,B,C; see README.md.")
 _COMMAND = f"python {shlex.join(sys.argv)}"
 _ERRORS = (build.ConfigError, DataError, MetricLogError, CheckpointError)
 
@@ -41,7 +39,7 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> None:
         case "evaluate":
             print(format_scores(evaluate(config, workdir, _STEP.value)))
         case "sample":
-            print(f"Wrote {write_samples(config, workdir, _STEP.value)}")
+            print(analyse(config, workdir, _ANALYSIS.value, _STEP.value, _GROUPS.value))
         case "describe":
             build.check_config(config)
             print(describe(build.build_gan(config, build.dataset_spec(config))))
@@ -53,6 +51,8 @@ def main(arguments: list[str]) -> None:
         _stop(f"unexpected arguments: {shlex.join(arguments[1:])}")
     if _CONFIG.value is None and (_WORKDIR.value is None or _MODE.value == "train"):
         _stop("--config=configs/NAME.py is missing")
+    if _ANALYSIS.value and _MODE.value != "sample":
+        _stop("--analysis is for --mode=sample")
     flag = flags.FLAGS["config"]
     workdir = pathlib.Path(_WORKDIR.value or default_workdir(flag.config_filename))
     try:

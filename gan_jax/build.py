@@ -31,7 +31,7 @@ from gan_jax.networks import DISCRIMINATORS, GENERATORS
 from gan_jax.networks.dcgan import NORMS
 from gan_jax.networks.initializers import KERNEL_INITIALIZERS
 from gan_jax.networks.mlp import ACTIVATIONS, OUTPUT_ACTIVATIONS
-from gan_jax.sampling import Sampler, make_sampler
+from gan_jax.sampling import Sampler
 from gan_jax.steps import (
     LoopState,
     TrainStep,
@@ -180,7 +180,7 @@ def _check_combinations(config: ConfigDict) -> None:
                 "which needs the labels of generated images, but config.conditional "
                 "is False"
             )
-    discriminator = build_gan(config, SPECS[config.data.name]).discriminator
+    discriminator = build_gan(config, dataset_spec(config)).discriminator
     for field in ("r1_gamma", "gradient_penalty"):
         if config.loss[field] and discriminator.mixes_examples:
             raise ConfigError(
@@ -450,8 +450,8 @@ def sampling_variables(state: GanState) -> dict[str, PyTree]:
 
 
 def build_sampler(config: ConfigDict, gan: Gan) -> Sampler:
-    """The function that generates images; see `sampling.make_sampler`."""
-    return make_sampler(gan, batch_size=config.sampling.batch_size or config.batch_size)
+    """The function that generates images; see `sampling.Sampler`."""
+    return Sampler(gan, batch_size=config.sampling.batch_size or config.batch_size)
 
 
 def classifier_settings(config: ConfigDict) -> ClassifierSettings:

@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
@@ -49,15 +50,65 @@ class Generator:
           ValueError: labels out of range, not one-dimensional or not integers; labels
             given to an unconditional generator; N below 1.
         """
+        labels = self._wanted_labels(labels_or_n)
+        return self.sampler(self.variables, key, labels)
+
+    def latents(self, key: jax.Array, labels_or_n: np.ndarray | int) -> jax.Array:
+        """The latents [N, Z] of the images that `sample` gives for these arguments."""
+        return self.sampler.latents(key, self._wanted_labels(labels_or_n))
+
+    def generate(
+        self, latents: jax.Array, labels: np.ndarray | None, key: jax.Array
+    ) -> jax.Array:
+        """Generates images of chosen latents, uint8 [N, H, W, C] in [0, 255].
+
+        Args:
+          latents: [N, Z].
+          labels: the classes, [N] integers; None for an unconditional generator.
+          key: one typed key, of which every image gets its own, or [N] of them. In
+            train mode it draws the image's dropout and the batch in which it is
+            generated; images of equal keys have these in common and differ by latent
+            and label alone. In eval mode it has no effect.
+
+        Raises:
+          ValueError: labels as in `sample`, or missing; latents of another shape; as
+            many labels or keys as there are no latents.
+        """
+        size = self.latent_size
+        if np.ndim(latents) != 2 or not len(latents) or latents.shape[1] != size:
+            raise ValueError(
+                f"latents must be of shape [N, {size}], not {np.shape(latents)}"
+            )
+        number = len(latents)
+        if self.conditional == (labels is None):
+            wants = "one label for each" if self.conditional else "no labels"
+            raise ValueError(f"this generator takes {wants} of the {number} latents")
+        labels = np.zeros(number, np.int32) if labels is None else np.asarray(labels)
+        if key.ndim == 0:
+            key = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(number))
+        for name, array in (("labels", labels), ("keys", key)):
+            if len(array) != number:
+                raise ValueError(f"{len(array)} {name} for {number} latents")
+        return self.sampler.generate(self.variables, key, labels, jnp.asarray(latents))
+
+    @property
+    def latent_size(self) -> int:
+        """Length of z."""
+        return self.sampler.gan.latent_size
+
+    @property
+    def prior(self) -> str:
+        """The name of the distribution of z, one of `gan.PRIORS`."""
+        return self.sampler.gan.prior
+
+    def _wanted_labels(self, labels_or_n: np.ndarray | int) -> np.ndarray:
         if np.ndim(labels_or_n) == 0:
             if labels_or_n < 1:
                 raise ValueError(f"number of images must be >= 1, not {labels_or_n}")
-            labels = balanced_labels(int(labels_or_n), self.spec.num_classes)
-        elif not self.conditional:
+            return balanced_labels(int(labels_or_n), self.spec.num_classes)
+        if not self.conditional:
             raise ValueError("this generator is unconditional: it takes no labels")
-        else:
-            labels = np.asarray(labels_or_n)
-        return self.sampler(self.variables, key, labels)
+        return np.asarray(labels_or_n)
 
 
 def load_generator(
@@ -109,16 +160,18 @@ def open_checkpoints(config: ConfigDict, workdir: pathlib.Path) -> Checkpointer:
     )
 
 
+def grid_request(generator: Generator) -> np.ndarray | int:
+    """What the sample grid asks `sample` for: image n is its n-th, row by row."""
+    if generator.conditional:
+        return np.repeat(np.arange(generator.spec.num_classes), GRID_COLUMNS)
+    return GRID_COLUMNS**2
+
+
 def sample_grid(generator: Generator, key: jax.Array) -> np.ndarray:
     """A picture of samples, uint8 [H, W, C]: a row for every class if conditional."""
-    num_classes = generator.spec.num_classes
-    if generator.conditional:
-        images = generator.sample(key, np.repeat(np.arange(num_classes), GRID_COLUMNS))
-        row_labels = generator.spec.class_names
-    else:
-        images = generator.sample(key, GRID_COLUMNS**2)
-        row_labels = None
-    return image_grid(np.asarray(images), columns=GRID_COLUMNS, row_labels=row_labels)
+    images = np.asarray(generator.sample(key, grid_request(generator)))
+    row_labels = generator.spec.class_names if generator.conditional else None
+    return image_grid(images, columns=GRID_COLUMNS, row_labels=row_labels)
 
 
 def write_samples(

@@ -1,7 +1,7 @@
 """Images from a trained generator, on the device, in batches as it was trained on."""
 
+import dataclasses
 import functools
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -10,50 +10,134 @@ import numpy as np
 from gan_jax.gan import Gan
 from gan_jax.types import PyTree
 
-Sampler = Callable[[dict[str, PyTree], jax.Array, np.ndarray], jax.Array]
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Sampler:
+    """Generates images, `batch_size` at a time, in one call to the device.
 
-def make_sampler(gan: Gan, *, batch_size: int) -> Sampler:
-    """A function (variables, key, labels [N] int) -> images uint8 [N, H, W, C].
-
-    One call to the device generates everything, `batch_size` images at a time. Where
-    an image depends on the others in its batch (batch norm in train mode), every
-    batch holds the classes in turn, as often as in training on average, and the images
-    asked for are picked from as many batches as that takes: asking for one class only
-    costs about `num_classes` times as much. Elsewhere the last batch is filled up.
+    Where an image depends on the others in its batch (batch norm in train mode), it is
+    generated in batches as in training: of latents from the prior, with every class in
+    turn.
     """
 
-    @jax.jit
-    def generate_batches(variables, key, labels):
-        def generate(batch):
-            number, batch_labels = batch
-            latent_key, dropout_key = jax.random.split(jax.random.fold_in(key, number))
-            latents = gan.sample_latents(latent_key, batch_size)
-            return gan.generate(variables, latents, batch_labels, dropout_key)
+    gan: Gan
+    batch_size: int
 
-        numbers = jnp.arange(labels.shape[0])
-        return jax.lax.map(generate, (numbers, labels)).reshape(-1, *gan.image_shape)
+    def __call__(
+        self, variables: dict[str, PyTree], key: jax.Array, labels: np.ndarray
+    ) -> jax.Array:
+        """Images uint8 [N, H, W, C] for labels [N] integers, latents from the prior.
 
-    needs_balance = (
-        gan.conditional
-        and gan.modes.generator_in_sampling
-        and gan.sampling_generator.mixes_examples
-    )
-    plan = functools.partial(
-        _balanced_plan if needs_balance else _padded_plan,
-        batch_size=batch_size,
-        num_classes=gan.num_classes,
-    )
-
-    def sample(variables, key, labels):
-        labels = check_labels(labels, gan.num_classes)
-        batch_labels, positions = plan(labels)
-        images = generate_batches(variables, key, jnp.asarray(batch_labels))
+        Where batches need every class, the images asked for are picked from as many
+        batches as that takes: asking for one class only costs about `num_classes`
+        times as much. Elsewhere the last batch is filled up.
+        """
+        batch_labels, positions = self._plan(labels)
+        images = self._generate_batches(variables, key, jnp.asarray(batch_labels))
         if np.array_equal(positions, np.arange(len(images))):
             return images
         return images[positions]
 
-    return sample
+    def latents(self, key: jax.Array, labels: np.ndarray) -> jax.Array:
+        """The latents [N, Z] of the images that this key and these labels give."""
+        batch_labels, positions = self._plan(labels)
+        return self._draw_batches(key, len(batch_labels))[positions]
+
+    def generate(
+        self,
+        variables: dict[str, PyTree],
+        keys: jax.Array,
+        labels: np.ndarray,
+        latents: jax.Array,
+    ) -> jax.Array:
+        """Images uint8 [N, H, W, C] for latents [N, Z] and labels [N] of one's choice.
+
+        In eval mode an image depends on nothing else. In train mode `keys` [N] draw
+        image n's dropout and, where an image depends on the others in its batch,
+        companions to fill a batch of its own: latents from the prior, with every class
+        in turn. Chosen latents are no draws from the prior (averages, the points of a
+        path, all of one class), so a batch of them would have statistics which the
+        network has never seen; as one among `batch_size` an image is normalised as in
+        training, at the cost of `batch_size` images. Equal keys mean the same dropout
+        and the same companions: then the image is a function of latent and label.
+        """
+        labels = check_labels(labels, self.gan.num_classes)
+        if self.gan.modes.generator_in_sampling:
+            return self._generate_each(variables, keys, jnp.asarray(labels), latents)
+        batch_labels, _ = _padded_plan(
+            labels, batch_size=self.batch_size, num_classes=self.gan.num_classes
+        )
+        padded = jnp.pad(latents, ((0, batch_labels.size - labels.size), (0, 0)))
+        batches = padded.reshape(*batch_labels.shape, -1)
+        return self._generate_as_given(variables, keys[0], batch_labels, batches)[
+            : labels.size
+        ]
+
+    @property
+    def _batches_are_mixed(self) -> bool:
+        """Whether an image depends on the others in its batch."""
+        return (
+            self.gan.modes.generator_in_sampling
+            and self.gan.sampling_generator.mixes_examples
+        )
+
+    def _plan(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        plan = (
+            _balanced_plan
+            if self.gan.conditional and self._batches_are_mixed
+            else _padded_plan
+        )
+        return plan(
+            check_labels(labels, self.gan.num_classes),
+            batch_size=self.batch_size,
+            num_classes=self.gan.num_classes,
+        )
+
+    def _draw(self, key: jax.Array, number: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """The latents of batch `number`, and the key of its dropout."""
+        latent_key, dropout_key = jax.random.split(jax.random.fold_in(key, number))
+        return self.gan.sample_latents(latent_key, self.batch_size), dropout_key
+
+    @functools.partial(jax.jit, static_argnames="self")
+    def _generate_batches(self, variables, key, labels):
+        def generate(batch):
+            number, batch_labels = batch
+            latents, dropout_key = self._draw(key, number)
+            return self.gan.generate(variables, latents, batch_labels, dropout_key)
+
+        numbers = jnp.arange(labels.shape[0])
+        images = jax.lax.map(generate, (numbers, labels))
+        return images.reshape(-1, *self.gan.image_shape)
+
+    @functools.partial(jax.jit, static_argnames=("self", "num_batches"))
+    def _draw_batches(self, key, num_batches):
+        numbers = jnp.arange(num_batches)
+        latents = jax.lax.map(lambda number: self._draw(key, number)[0], numbers)
+        return latents.reshape(-1, latents.shape[-1])
+
+    @functools.partial(jax.jit, static_argnames="self")
+    def _generate_as_given(self, variables, key, labels, latents):
+        images = jax.lax.map(
+            lambda batch: self.gan.generate(variables, *batch, key), (latents, labels)
+        )
+        return images.reshape(-1, *self.gan.image_shape)
+
+    @functools.partial(jax.jit, static_argnames="self")
+    def _generate_each(self, variables, keys, labels, latents):
+        size = self.batch_size if self._batches_are_mixed else 1
+
+        def generate(wanted):
+            key, label, latent = wanted
+            companion_key, dropout_key = jax.random.split(key)
+            companions = self.gan.sample_latents(companion_key, size)
+            # Begins with the wanted class, so that the turn is a full one.
+            batch_labels = (label + jnp.arange(size)) % self.gan.num_classes
+            images = self.gan.generate(
+                variables, companions.at[0].set(latent), batch_labels, dropout_key
+            )
+            return images[0]
+
+        return jax.lax.map(generate, (keys, labels, latents))
 
 
 def check_labels(labels: np.ndarray, num_classes: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from gan_jax import build, generator
 from gan_jax.build import ConfigError
 from gan_jax.checkpoint import CheckpointError
 from gan_jax.generator import load_generator, open_checkpoints, write_samples
-from gan_jax.sampling import make_sampler
+from gan_jax.sampling import Sampler
 from gan_jax.workdir import config_to_dict
 
 KEY = jax.random.key(0)
@@ -38,7 +38,7 @@ def test_the_latest_checkpoint_and_its_average_generate(tiny_run, loaded):
     jax.tree.map(np.testing.assert_array_equal, loaded.variables, state.gan.ema)
     last, average = state.gan.generator.params["output"], state.gan.ema["params"]
     assert not np.array_equal(last["kernel"], average["output"]["kernel"])
-    images = make_sampler(gan, batch_size=6)(state.gan.ema, KEY, np.arange(10))
+    images = Sampler(gan, batch_size=6)(state.gan.ema, KEY, np.arange(10))
     np.testing.assert_array_equal(loaded.sample(KEY, np.arange(10)), images)
 
 
@@ -100,6 +100,66 @@ def test_unconditional_generators_take_no_labels(loaded):
 
     with pytest.raises(ValueError, match="unconditional"):
         unconditional.sample(KEY, [1, 2])
+
+
+def test_chosen_latents_in_eval_mode(tiny_run):
+    config, workdir = tiny_run
+    other = changed(config, {"modes.generator_in_sampling": "eval"})
+    loaded = load_generator(workdir, config=other)
+    labels = [3, 3, 0, 9, 1, 2, 5, 3]  # more than a batch
+
+    latents = loaded.latents(KEY, labels)
+
+    assert latents.shape == (8, 7) and (loaded.latent_size, loaded.prior) == (
+        7,
+        "normal",
+    )
+    np.testing.assert_array_equal(
+        loaded.generate(latents, labels, jax.random.key(1)), loaded.sample(KEY, labels)
+    )
+    # Latents of one's own, as NumPy arrays: the mean of two images' is neither.
+    mean = np.asarray(latents)[:2].mean(axis=0, keepdims=True)
+    images = np.asarray(loaded.generate(mean, [3], KEY))
+    for image in np.asarray(loaded.sample(KEY, labels))[:2]:
+        assert not np.array_equal(images[0], image)
+
+
+def test_chosen_latents_in_train_mode(loaded):
+    latents = jnp.repeat(loaded.latents(KEY, 1), 3, axis=0)
+    labels = [4, 4, 4]
+
+    images = np.asarray(loaded.generate(latents, labels, KEY))
+    again = np.asarray(loaded.generate(latents, labels, KEY))
+    same_keys = np.asarray(loaded.generate(latents, labels, jnp.repeat(KEY[None], 3)))
+
+    # A key for each image of one key; with equal keys nothing is left to differ.
+    np.testing.assert_array_equal(images, again)
+    assert len(np.unique(images, axis=0)) == 3
+    assert len(np.unique(same_keys, axis=0)) == 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "labels", "keys", "message"),
+    [
+        ((2, 6), [1, 2], KEY, r"\[N, 7\], not \(2, 6\)"),
+        ((7,), [1], KEY, r"\[N, 7\], not \(7,\)"),
+        ((0, 7), [], KEY, r"not \(0, 7\)"),
+        ((2, 7), None, KEY, "takes one label for each of the 2 latents"),
+        ((2, 7), [1], KEY, "1 labels for 2 latents"),
+        ((2, 7), [1, 2], jax.random.split(KEY, 3), "3 keys for 2 latents"),
+        ((2, 7), [1, 10], KEY, "0 to 9"),
+    ],
+)
+def test_bad_latents(loaded, shape, labels, keys, message):
+    with pytest.raises(ValueError, match=message):
+        loaded.generate(jnp.zeros(shape), labels, keys)
+
+
+def test_unconditional_generators_take_latents_alone(loaded):
+    unconditional = dataclasses.replace(loaded, conditional=False)
+
+    with pytest.raises(ValueError, match="takes no labels of the 2 latents"):
+        unconditional.generate(jnp.zeros((2, 7)), [0, 1], KEY)
 
 
 def test_no_run(tmp_path):

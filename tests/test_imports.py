@@ -17,6 +17,7 @@ ALLOWED = {
     "checkpoint": set(),
     "networks": {"networks", "types"},
     "data": {"data", "types"},
+    "latents": set(),
     "gan": {"losses", "networks", "data.batches", "types"},
     "sampling": {"gan", "types"},
     "steps": {"gan", "losses", "data.batches", "types"},
@@ -53,6 +54,16 @@ ALLOWED = {
         "sampling",
         "workdir",
     },
+    "analyses": {
+        "build",
+        "data",
+        "evaluate",
+        "generator",
+        "latents",
+        "metrics",
+        "report",
+        "workdir",
+    },
     "train": {
         "build",
         "checkpoint",
@@ -70,7 +81,14 @@ ALLOWED = {
 # Packages that only these modules of gan_jax may import.
 OWNERS = {
     "orbax": {"checkpoint"},
-    "ml_collections": {"build", "workdir", "generator", "evaluate", "train"},
+    "ml_collections": {
+        "analyses",
+        "build",
+        "workdir",
+        "generator",
+        "evaluate",
+        "train",
+    },
     "tensorflow_datasets": {"data"},
     "tensorboardX": {"report"},
     "matplotlib": {"report"},

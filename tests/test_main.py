@@ -367,6 +367,23 @@ MISTAKES = {
         ["--workdir={run}", "--mode=evaluate", "--step=7"],
         "step 7|{run}/checkpoints/7",
     ),
+    "unknown analysis": (
+        ["--workdir={run}", "--mode=sample", "--analysis=dreams"],
+        "analysis=dreams.*samples.*interpolation.*neighbours",
+    ),
+    "malformed groups": (
+        [
+            "--workdir={run}",
+            "--mode=sample",
+            "--analysis=arithmetic",
+            "--groups=0+1,2",
+        ],
+        "--groups is '0\\+1,2'; it must be three groups",
+    ),
+    "analysis in training": (
+        [*SMALL, "--workdir={run}", "--analysis=dropout"],
+        "--analysis is for --mode=sample",
+    ),
     "folder that is a file": (
         [*SMALL, "--workdir={run}/metrics.jsonl"],
         r"{run}/metrics\.jsonl",

@@ -9,7 +9,7 @@ import pytest
 from conftest import ONE_HIDDEN_LAYER
 
 from gan_jax import build
-from gan_jax.sampling import balanced_labels, check_labels, make_sampler
+from gan_jax.sampling import Sampler, balanced_labels, check_labels
 
 NUM_CLASSES = 3
 KEY = jax.random.key(0)
@@ -42,7 +42,7 @@ def telling_gan(*, train=True, mixes_examples=True, conditional=True):
 
 def sampled(labels, *, batch_size=6, key=KEY, **gan):
     """[N, 7]: what the images for these labels tell."""
-    sampler = make_sampler(telling_gan(**gan), batch_size=batch_size)
+    sampler = Sampler(telling_gan(**gan), batch_size=batch_size)
     images = sampler({}, key, np.asarray(labels))
     assert images.dtype == jnp.uint8 and images.shape == (len(labels), 1, 1, 7)
     return np.asarray(images).reshape(len(labels), 7)
@@ -95,6 +95,76 @@ def test_the_key_decides():
     assert not np.any(np.all(sampled(labels)[:, 3:] == other[:, 3:], axis=1))
 
 
+@pytest.mark.parametrize("labels", REQUESTS.values(), ids=REQUESTS.keys())
+@pytest.mark.parametrize("train", [True, False])
+def test_latents_are_those_of_the_images(labels, train):
+    sampler = Sampler(telling_gan(train=train), batch_size=6)
+
+    latents = sampler.latents(KEY, np.asarray(labels))
+
+    np.testing.assert_array_equal(latents, sampled(labels, train=train)[:, 3:])
+
+
+WANTED = np.array([[9, 8, 7, 6], [9, 8, 7, 6], [250, 0, 1, 2]])
+
+
+def chosen(labels, keys, *, batch_size=6, **gan):
+    """[N, 7]: what the images of the WANTED latents tell."""
+    sampler = Sampler(telling_gan(**gan), batch_size=batch_size)
+    images = sampler.generate({}, keys, np.asarray(labels), jnp.asarray(WANTED))
+    return np.asarray(images).reshape(len(labels), 7)
+
+
+@pytest.mark.parametrize("batch_size", [6, 7, 2])
+def test_chosen_latents_are_generated_in_balanced_batches(batch_size):
+    labels = [2, 2, 0]
+
+    told = chosen(labels, jax.random.split(KEY, 3), batch_size=batch_size)
+
+    np.testing.assert_array_equal(told[:, 0], labels)
+    assert np.all(told[:, 1] == batch_size // NUM_CLASSES)
+    assert np.all(told[:, 2] == -(-batch_size // NUM_CLASSES))
+    np.testing.assert_array_equal(told[:, 3:], WANTED)
+
+
+@pytest.mark.parametrize("gan", [{"train": False}, {"mixes_examples": False}])
+def test_elsewhere_chosen_latents_need_no_company(gan):
+    told = chosen([2, 2, 0], jax.random.split(KEY, 3), **gan)
+
+    np.testing.assert_array_equal(told[:, 0], [2, 2, 0])
+    np.testing.assert_array_equal(told[:, 3:], WANTED)
+    # Without dropout one batch, filled up with classes in turn; else one by one.
+    in_batch = np.all(told[:, 1:3] == [1, 3], axis=1)
+    assert np.all(in_batch) == ("train" in gan)
+
+
+def test_an_image_has_its_company_from_its_key():
+    def generate(variables, latents, labels, key):
+        """Images that tell the batch's other latents' sum, and the dropout key."""
+        others = (latents.sum(axis=0) - latents)[:, :4]
+        bits = jnp.broadcast_to(jax.random.bits(key, (4,), jnp.uint8), others.shape)
+        told = jnp.concatenate([others.astype(jnp.uint8), bits], axis=1)
+        return told.reshape(labels.shape[0], 1, 1, -1)
+
+    gan = telling_gan()
+    gan.generate, gan.image_shape = generate, (1, 1, 8)
+    # The prior: zeros and ones, so that sums of five others are from 0 to 5.
+    gan.sample_latents = lambda key, size: jax.random.randint(key, (size, 4), 0, 2)
+    first, second = jax.random.split(KEY)
+    keys = jnp.stack([first, first, second])
+
+    told = Sampler(gan, batch_size=6).generate(
+        {}, keys, np.array([0, 2, 0]), jnp.asarray(WANTED)
+    )
+
+    told = np.asarray(told).reshape(3, 8)
+    np.testing.assert_array_equal(told[0], told[1])
+    assert not np.array_equal(told[0, :4], told[2, :4])
+    assert not np.array_equal(told[0, 4:], told[2, 4:])
+    # None of the WANTED latents is among them.
+    assert told[:, :4].max() <= 5
+
+
 @pytest.fixture(scope="module")
 def make_generator(small_config, tiny_spec):
     def make(fields):
@@ -102,9 +172,15 @@ def make_generator(small_config, tiny_spec):
         gan = build.build_gan(config, tiny_spec)
         variables, _ = gan.init(jax.random.key(1))
         sampler = build.build_sampler(config, gan)
-        return lambda labels, key=KEY: np.asarray(
-            sampler(variables, key, np.asarray(labels))
+
+        def sample(labels, key=KEY):
+            return np.asarray(sampler(variables, key, np.asarray(labels)))
+
+        sample.latents = lambda labels: sampler.latents(KEY, np.asarray(labels))
+        sample.generate = lambda latents, labels, keys: np.asarray(
+            sampler.generate(variables, keys, np.asarray(labels), latents)
         )
+        return sample
 
     return make
 
@@ -128,6 +204,61 @@ def test_in_train_mode_images_do_not_depend_on_what_else_is_asked_for(make_gener
     # The n-th image of a class is the same one in any request.
     np.testing.assert_array_equal(sample([0, 0]), in_turn[[0, 3]])
     np.testing.assert_array_equal(sample([2]), in_turn[[2]])
+
+
+def test_in_eval_mode_the_latents_of_samples_give_the_samples(make_generator):
+    sample = make_generator({"modes.generator_in_sampling": "eval"})
+    labels = [0, 2, 1, 1, 2]
+
+    images = sample.generate(sample.latents(labels), labels, jax.random.split(KEY, 5))
+
+    np.testing.assert_array_equal(images, sample(labels))
+
+
+def test_in_train_mode_chosen_latents_do_not_depend_on_each_other(make_generator):
+    sample = make_generator({"modes.generator_in_sampling": "train"})
+    latents, labels = sample.latents([0, 1, 2]), [0, 1, 2]
+    first, second = jax.random.split(KEY)
+
+    images = sample.generate(latents, labels, jnp.stack([first, first, second]))
+
+    # Alone, and many times over: a batch of them would be normalised to nothing.
+    for row, key in enumerate([first, first, second]):
+        again = sample.generate(
+            jnp.repeat(latents[row : row + 1], 5, axis=0),
+            labels[row : row + 1] * 5,
+            jnp.repeat(key[None], 5),
+        )
+        np.testing.assert_array_equal(again, np.repeat(images[row : row + 1], 5, 0))
+    # The key decides, as do the latent and the class.
+    for other in (
+        sample.generate(latents[:1], [0], second[None]),
+        sample.generate(latents[1:2], [0], first[None]),
+        sample.generate(latents[:1], [1], first[None]),
+    ):
+        assert not np.array_equal(other[0], images[0])
+
+
+def test_in_train_mode_draws_from_the_prior_look_like_samples(make_generator):
+    """With batches of two the company's part in an image is as large as can be."""
+    sample = make_generator(
+        {
+            "modes.generator_in_sampling": "train",
+            "sampling.batch_size": 2,
+            "conditional": False,
+            "eval.scores": (),
+        }
+    )
+    labels = np.zeros(4000, np.int32)
+    latents = jax.random.normal(jax.random.key(5), (4000, 7))
+
+    images = sample.generate(latents, labels, jax.random.split(KEY, 4000))
+
+    means = [np.mean(array, axis=0) for array in (images, sample(labels))]
+    stds = [np.std(array, axis=0) for array in (images, sample(labels))]
+    # Five standard errors of the mean's difference; the spread to a twentieth.
+    assert np.all(np.abs(means[0] - means[1]) < 5 * stds[1] * np.sqrt(2 / 4000))
+    np.testing.assert_allclose(stds[0], stds[1], rtol=0.05)
 
 
 def test_unconditional_images_do_not_depend_on_labels(make_generator):
@@ -162,7 +293,7 @@ def test_batch_size_is_that_of_training_by_default(small_config, tiny_spec):
 )
 def test_bad_labels(labels, message):
     with pytest.raises(ValueError, match=message):
-        make_sampler(telling_gan(), batch_size=6)({}, KEY, np.array(labels))
+        Sampler(telling_gan(), batch_size=6)({}, KEY, np.array(labels))
 
 
 def test_labels_become_int32():

@@ -8,6 +8,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from gan_jax.report.files import atomic_write
 
+_SCALE = 2
+_PADDING = 2
 _BACKGROUND = 255
 _INK = 0
 
@@ -16,8 +18,8 @@ def image_grid(
     images: np.ndarray,
     *,
     columns: int,
-    scale: int = 2,
-    padding: int = 2,
+    scale: int = _SCALE,
+    padding: int = _PADDING,
     row_labels: Sequence[str] | None = None,
 ) -> np.ndarray:
     """Images side by side on white, row by row, each pixel enlarged without blurring.
@@ -62,6 +64,47 @@ def image_grid(
         return grid
     labels = _label_column(row_labels, len(grid), padding, height)
     return np.concatenate([labels.repeat(channels, axis=2), grid], axis=1)
+
+
+def split_grid(
+    grid: np.ndarray,
+    *,
+    image_shape: tuple[int, int, int],
+    rows: int,
+    columns: int,
+    scale: int = _SCALE,
+    padding: int = _PADDING,
+) -> np.ndarray:
+    """The images of a grid that `image_grid` made, with or without row labels.
+
+    Args:
+      grid: uint8 picture [H', W', C].
+      image_shape: (H, W, C) of one image.
+      rows: of the grid, all of them full.
+      columns: of the grid.
+
+    Returns:
+      uint8 [rows, columns, H, W, C].
+
+    Raises ValueError if the picture has not the size of such a grid.
+    """
+    height, width, channels = image_shape
+    cell_height, cell_width = height * scale + padding, width * scale + padding
+    expected = (rows * cell_height + padding, columns * cell_width + padding)
+    if grid.shape[0] != expected[0] or grid.shape[1] < expected[1]:
+        raise ValueError(
+            f"a grid of {rows} x {columns} images has {expected[0]} rows of pixels and "
+            f"at least {expected[1]} columns, not {grid.shape[0]} and {grid.shape[1]}"
+        )
+    if grid.dtype != np.uint8 or grid.shape[2:] != (channels,):
+        raise ValueError(
+            f"expected uint8 pixels of {channels} channels, got {grid.dtype} of shape "
+            f"{grid.shape}"
+        )
+    # Row labels are at the left.
+    cells = grid[padding:, grid.shape[1] - expected[1] + padding :]
+    cells = cells.reshape(rows, cell_height, columns, cell_width, channels)
+    return cells.swapaxes(1, 2)[:, :, : height * scale : scale, : width * scale : scale]
 
 
 def save_png(path: str | Path, array: np.ndarray) -> None:

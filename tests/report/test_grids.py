@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax.report.grids import image_grid, save_png
+from gan_jax.report.grids import image_grid, save_png, split_grid
 
 
 def test_pixels_by_hand():
@@ -71,6 +71,29 @@ def test_row_labels_stand_left_of_their_rows(channels):
 def test_bad_input(images, options, message):
     with pytest.raises(ValueError, match=message):
         image_grid(images, **({"columns": 2} | options))
+
+
+def test_splitting_by_hand():
+    grid = np.full((4, 8, 1), 255, np.uint8)
+    # A column of labels; then two cells of 2 x 2 pixels with 1 between and around.
+    grid[1:3, 2:4], grid[1:3, 5:7], grid[:, 0] = 10, 20, 0
+
+    images = split_grid(
+        grid, image_shape=(1, 1, 1), rows=1, columns=2, scale=2, padding=1
+    )
+
+    np.testing.assert_array_equal(images.reshape(1, 2), [[10, 20]])
+
+
+@pytest.mark.parametrize("row_labels", [None, ["bag", "", "ankle boot"]])
+@pytest.mark.parametrize("options", [{}, {"scale": 1, "padding": 0}, {"padding": 5}])
+def test_splitting_gives_the_images_back(row_labels, options):
+    images = np.random.default_rng(0).integers(0, 256, (6, 20, 3, 3), np.uint8)
+    grid = image_grid(images, columns=2, row_labels=row_labels, **options)
+
+    split = split_grid(grid, image_shape=(20, 3, 3), rows=3, columns=2, **options)
+
+    np.testing.assert_array_equal(split.reshape(images.shape), images)
 
 
 @pytest.mark.parametrize("shape", [(5, 4), (5, 4, 1), (5, 4, 3)])
