@@ -549,9 +549,9 @@ def test_mistakes_end_in_one_line(sample, arguments, message):
         sample(*arguments)
 
 
-def test_an_analysis_is_no_training(sample):
+def test_other_modes_have_no_analysis(sample):
     with pytest.raises(SystemExit, match="^error: --analysis is for --mode=sample$"):
-        sample("--analysis=dropout", "--mode=train")
+        sample("--analysis=dropout", "--mode=evaluate")
 
 
 def test_unknown_analyses_list_the_known_ones(tiny_run):

@@ -141,8 +141,8 @@ def test_elsewhere_chosen_latents_need_no_company(gan):
 def test_an_image_has_its_company_from_its_key():
     def generate(variables, latents, labels, key):
         """Images that tell the batch's other latents' sum, and the dropout key."""
-        others = (latents.sum(axis=0) - latents)[:, :4]
-        bits = jnp.broadcast_to(jax.random.bits(key, (4,), jnp.uint8), others.shape)
+        others = latents.sum(axis=0, keepdims=True) - latents
+        bits = jax.random.bits(key, (1, 4), jnp.uint8).repeat(len(others), axis=0)
         told = jnp.concatenate([others.astype(jnp.uint8), bits], axis=1)
         return told.reshape(labels.shape[0], 1, 1, -1)
 
