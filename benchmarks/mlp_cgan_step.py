@@ -181,7 +181,7 @@ def _jax_step(config: ConfigDict, gan: Gan) -> tuple[GanState, Callable]:
     train_step, initial_state = build.build_train_step(config, gan, CHECK_STEPS)
     return initial_state(), jax.jit(
         lambda state, batches: train_step(
-            state, lambda i: jax.tree.map(jnp.asarray, batches[i])
+            state, jax.tree.map(lambda *arrays: jnp.stack(arrays), *batches)
         )
     )
 

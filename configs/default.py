@@ -165,7 +165,7 @@ def upsampling_generator() -> ConfigDict:
     network.dropout_rate = 0.5  # after every convolution
     network.output = "tanh"  # 'tanh', 'sigmoid'; images are scaled to it
     _add_convolutional_fields(network)
-    network.norm = "none"
+    network.norm = "none"  # in place of batch norm
     return network
 
 

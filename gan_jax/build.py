@@ -364,14 +364,15 @@ def build_training(
     and `reference_examples` for the reference.
     """
     train_step, initial_gan_state = build_train_step(config, gan, num_steps)
-    batch = Batch(
-        jax.ShapeDtypeStruct((config.batch_size, *gan.image_shape), jnp.uint8),
-        jax.ShapeDtypeStruct((config.batch_size,), jnp.int32),
+    shape = (config.d_steps, config.batch_size)
+    real_batches = Batch(
+        jax.ShapeDtypeStruct((*shape, *gan.image_shape), jnp.uint8),
+        jax.ShapeDtypeStruct(shape, jnp.int32),
     )
 
     @jax.jit
     def initial_state(reference):
-        return init_loop_state(train_step, initial_gan_state(reference), batch)
+        return init_loop_state(train_step, initial_gan_state(reference), real_batches)
 
     run_steps = make_run_steps(
         train_step,

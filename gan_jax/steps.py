@@ -12,7 +12,7 @@ from gan_jax.gan import Gan
 from gan_jax.types import Batch, GanState, PlayerState, PyTree
 
 Metrics = dict[str, jax.Array]
-TrainStep = Callable[[GanState, Callable[[int], Batch]], tuple[GanState, Metrics]]
+TrainStep = Callable[[GanState, Batch], tuple[GanState, Metrics]]
 
 
 @flax.struct.dataclass
@@ -110,45 +110,50 @@ def make_train_step(
     """One train step: `d_steps` discriminator updates, then `g_steps` of the generator.
 
     Returns:
-      A function of the state and of `real_batch`, which gives the i-th real batch of
-      this step; it returns the new state and metrics, means over the updates.
+      A function of the state and of `d_steps` real batches, stacked: images
+      [d_steps, B, H, W, C]. It returns the new state and metrics, means over updates.
     """
     discriminator_step = make_discriminator_step(
         gan, discriminator_optimizer, weight_clip=weight_clip
     )
     generator_step = make_generator_step(gan, generator_optimizer, ema_decay=ema_decay)
 
-    def train_step(state, real_batch):
+    def train_step(state, real_batches):
         key = jax.random.fold_in(state.key, state.step)
         discriminator_key, generator_key = jax.random.split(key)
-        discriminator_metrics = []
-        for i in range(d_steps):
-            update_key = jax.random.fold_in(discriminator_key, i)
-            real = real_batch(i)
-            state, metrics = discriminator_step(state, real, update_key)
-            discriminator_metrics.append(metrics)
-        generator_metrics = []
-        for i in range(g_steps):
-            update_key = jax.random.fold_in(generator_key, i)
+
+        def discriminator_update(state, numbered):
+            i, real = numbered
+            return discriminator_step(
+                state, real, jax.random.fold_in(discriminator_key, i)
+            )
+
+        def generator_update(state, i):
             # The last real batch: its images count with the L1 term alone.
-            state, metrics = generator_step(state, real, update_key)
-            generator_metrics.append(metrics)
-        metrics = _mean(discriminator_metrics) | _mean(generator_metrics)
+            real = jax.tree.map(lambda array: array[-1], real_batches)
+            return generator_step(state, real, jax.random.fold_in(generator_key, i))
+
+        state, discriminator_metrics = _scan(
+            discriminator_update, state, (jnp.arange(d_steps), real_batches)
+        )
+        state, generator_metrics = _scan(generator_update, state, jnp.arange(g_steps))
+        metrics = jax.tree.map(
+            lambda values: values.mean(axis=0),
+            discriminator_metrics | generator_metrics,
+        )
         return state.replace(step=state.step + 1), metrics
 
     return train_step
 
 
 def init_loop_state(
-    train_step: TrainStep, gan_state: GanState, batch: Batch
+    train_step: TrainStep, gan_state: GanState, real_batches: Batch
 ) -> LoopState:
     """The loop state before the first step.
 
-    `batch` gives the shapes of a real batch; its values are not read.
+    `real_batches` gives the shapes of what the step takes; its values are not read.
     """
-    _, metrics = jax.eval_shape(
-        lambda state, batch: train_step(state, lambda i: batch), gan_state, batch
-    )
+    _, metrics = jax.eval_shape(train_step, gan_state, real_batches)
     sums = jax.tree.map(lambda value: jnp.zeros(value.shape, value.dtype), metrics)
     return LoopState(gan_state, sums, jnp.int32(0))
 
@@ -175,8 +180,7 @@ def make_run_steps(
             loop_state, order = carry
             first_batch = loop_state.gan.step * d_steps
 
-            def real_batch(i):
-                nonlocal order
+            def take(order, i):
                 batch, order = take_batch(
                     data,
                     order,
@@ -185,9 +189,10 @@ def make_run_steps(
                     batch_size=batch_size,
                     flip=flip,
                 )
-                return batch
+                return order, batch
 
-            gan_state, metrics = train_step(loop_state.gan, real_batch)
+            order, real_batches = _scan(take, order, jnp.arange(d_steps))
+            gan_state, metrics = train_step(loop_state.gan, real_batches)
             sums = jax.tree.map(jnp.add, loop_state.metric_sums, metrics)
             return LoopState(gan_state, sums, loop_state.metric_count + 1), order
 
@@ -224,5 +229,7 @@ def _averaged(
     return ema | optax.incremental_update(new, averaged, 1 - decay)
 
 
-def _mean(metrics: list[Metrics]) -> Metrics:
-    return jax.tree.map(lambda *values: jnp.stack(values).mean(), *metrics)
+def _scan(function: Callable, carry: PyTree, inputs: PyTree) -> tuple[PyTree, PyTree]:
+    """`jax.lax.scan`; up to two turns are written out, more are compiled once."""
+    length = len(jax.tree.leaves(inputs)[0])
+    return jax.lax.scan(function, carry, inputs, unroll=length <= 2)

@@ -10,6 +10,7 @@ import importlib
 import pathlib
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
@@ -18,6 +19,7 @@ from gan_jax import build
 from gan_jax.classifier import ClassifierSettings
 from gan_jax.data import Dataset, DatasetSpec, load_dataset
 from gan_jax.train import train
+from gan_jax.types import Batch
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
@@ -103,6 +105,11 @@ def tiny_mnist() -> Dataset:
 def quick_judge() -> ClassifierSettings:
     """A judge that is trained within seconds, and not good."""
     return ClassifierSettings(num_epochs=1, min_steps=40, batch_size=50)
+
+
+def stack(batches: list[Batch]) -> Batch:
+    """Real batches as a train step takes them, [number, B, ...]."""
+    return jax.tree.map(lambda *arrays: jnp.stack(arrays), *batches)
 
 
 def small_network(network: ConfigDict) -> None:

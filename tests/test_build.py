@@ -1,6 +1,7 @@
 """From configs to objects: what is wrong with a config is said, field and reason."""
 
 import dataclasses
+import importlib
 
 import jax
 import jax.numpy as jnp
@@ -399,3 +400,85 @@ def test_the_resnet_judge_sees_mirrored_images_only_of_symmetric_classes(
     # Without cutting into the caches of lenet judges.
     fields["classifier.name"] = "lenet"
     assert not build.classifier_settings(small_config(fields)).flip
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "message"),
+    [
+        (
+            "cgan_mnist",
+            {"discriminator.conditioning": "embedding"},
+            "discriminator.conditioning is 'embedding'.*DCGANDiscriminator can do: "
+            "one_hot, branches, auxiliary",
+        ),
+        (
+            "upsample_gan_mnist",
+            {"conditional": True, "generator.conditioning": "branches"},
+            "generator.conditioning is 'branches'.*UpsamplingGenerator can do: "
+            "one_hot, embedding",
+        ),
+        (
+            "default",
+            {"generator.conditioning": "none"},
+            "generator.conditioning is 'none'.*MLPGenerator can do: one_hot",
+        ),
+        ("dcgan_mnist", {"generator.norm": "layer"}, "generator.norm is 'layer'"),
+        (
+            "dcgan_mnist",
+            {"generator.strides": (2, 2)},
+            "generator.strides has 2 numbers",
+        ),
+        (
+            "wgan_svhn",
+            {"loss.gradient_penalty": 10.0},
+            "loss.gradient_penalty is 10.0.*depends on the others of its batch",
+        ),
+        (
+            "vtgan_cifar",
+            {"loss.r1_gamma": 1.0},
+            "loss.r1_gamma is 1.0.*minibatch discrimination",
+        ),
+        ("default", {"loss.class_smoothing": 0.1}, "class_smoothing.*no auxiliary"),
+        ("default", {"loss.class_smoothing": 1.5}, r"class_smoothing is 1.5.*\[0, 1\]"),
+        ("default", {"loss.weight_clip": -0.1}, "loss.weight_clip is -0.1.*>= 0"),
+        ("default", {"loss.gradient_penalty": -1.0}, "gradient_penalty is -1.0.*>= 0"),
+        ("default", {"test_every": -1}, "test_every is -1.*>= 0"),
+    ],
+)
+def test_what_a_network_or_loss_cannot_do(name, fields, message):
+    config = importlib.import_module(f"configs.{name}").get_config()
+    config.update_from_flattened_dict(fields)
+
+    with pytest.raises(ConfigError, match=message):
+        build.check_config(config)
+
+
+def test_unconditional_networks_see_no_labels(small_config, tiny_spec):
+    gan = build.build_gan(small_config({"conditional": False}), tiny_spec)
+
+    assert gan.generator.conditioning == gan.discriminator.conditioning == "none"
+
+
+def test_reference_examples_are_drawn_by_the_seed(small_config, tiny_mnist):
+    def examples(seed):
+        config = small_config({"seed": seed}, name="dcgan_vbn_mnist")
+        gan = build.build_gan(config, tiny_mnist.spec)
+        return build.reference_examples(config, gan, tiny_mnist)
+
+    first, again, other = examples(0), examples(0), examples(1)
+
+    assert first.images.shape == (4, 28, 28, 1)
+    np.testing.assert_array_equal(first.images, again.images)
+    assert not np.array_equal(first.images, other.images)
+    for image, label in zip(*map(np.asarray, first), strict=True):
+        (row,) = np.flatnonzero((tiny_mnist.train_images == image).all(axis=(1, 2, 3)))
+        assert tiny_mnist.train_labels[row] == label
+
+
+def test_reference_larger_than_the_data_set(small_config, tiny_mnist):
+    fields = {"discriminator.reference_examples": 401}
+    config = small_config(fields, name="dcgan_vbn_mnist")
+    gan = build.build_gan(config, tiny_mnist.spec)
+
+    with pytest.raises(ConfigError, match="reference_examples is 401.*400 training"):
+        build.reference_examples(config, gan, tiny_mnist)

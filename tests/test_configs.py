@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import ONE_HIDDEN_LAYER
+from conftest import ONE_HIDDEN_LAYER, stack
 
 from gan_jax import build
 from gan_jax.types import Batch
@@ -65,7 +65,7 @@ def test_one_step_of_every_config(name, model, small_config, tiny_spec):
     )
 
     def step(state):
-        return train_step(state, lambda i: batch)
+        return train_step(state, stack([batch] * config.d_steps))
 
     if convolutional:
         # Many operations: these are faster compiled as a whole, the others are not.
@@ -198,6 +198,222 @@ def test_vanilla_is_that_of_report_e():
     assert (config.d_steps, config.g_steps) == (1, 1)
 
 
+def layers(network, *fields):
+    """Settings of a network's layers, one tuple per layer."""
+    return list(zip(*(network[field] for field in fields), strict=True))
+
+
+CONV = ("filters", "kernel_sizes", "strides", "norm_layers", "pool_layers")
+
+
+def assert_adam(config, learning_rate, **arguments):
+    for player in ("generator", "discriminator"):
+        optimizer = config[f"{player}_optimizer"]
+        assert (optimizer.name, optimizer.learning_rate) == ("adam", learning_rate)
+        assert optimizer.arguments.to_dict() == arguments
+
+
+def test_dcgan_is_that_of_report_a():
+    config = load("dcgan_mnist")
+
+    assert (config.data.name, config.batch_size) == ("mnist", 128)
+    assert (config.conditional, config.loss.name) == (False, "non_saturating")
+    assert (config.latent.size, config.latent.prior) == (100, "normal")
+    assert config.loss.label_smoothing == "none"
+    assert_adam(config, 1e-3, b1=0.5, b2=0.999)
+    generator, discriminator = config.generator, config.discriminator
+    assert generator.dense_sizes == (1024,) and generator.projection_filters == 256
+    assert (generator.filters, generator.strides) == ((128, 64), (1, 2, 2))
+    assert (generator.kernel_size, generator.output) == (5, "tanh")
+    assert generator.projection_norm and generator.projection_activation
+    assert layers(discriminator, *CONV) == [
+        (filters, 5, 2, True, False) for filters in (64, 128, 256)
+    ]
+    assert (discriminator.dense_sizes, discriminator.dense_norm) == ((4,), True)
+    assert discriminator.dropout_rate == 0.3
+    assert generator.norm == discriminator.norm == "batch"
+    assert not generator.norm_after_activation
+    assert not discriminator.norm_after_activation
+
+
+def test_variations_of_report_a():
+    def variation(name, *fields):
+        config = load("dcgan_mnist", name)
+        return tuple(build._get(config, field) for field in fields)
+
+    assert variation("ratio_1_5", "d_steps", "g_steps") == (1, 5)
+    norms = ("generator.norm", "discriminator.norm")
+    assert variation("virtual_batch_norm", *norms) == ("virtual", "virtual")
+    assert load("dcgan_vbn_mnist") == load("dcgan_mnist", "virtual_batch_norm")
+    multipliers = ("generator.filter_multiplier", "discriminator.filter_multiplier")
+    assert variation("double_filters", *multipliers) == (2, 2)
+    assert variation("batch_64", "batch_size") == (64,)
+    assert variation("batch_32", "batch_size") == (32,)
+    assert variation("slow", "generator_optimizer.learning_rate") == (1e-4,)
+    for name in ("sgd", "adagrad", "rmsprop"):
+        optimizers = ("generator_optimizer.name", "discriminator_optimizer.name")
+        assert variation(name, *optimizers) == (name, name)
+    filters = ("generator.filters", "discriminator.filters")
+    depths = [
+        tuple(len(value) for value in variation(name, *filters))
+        for name in (
+            "plain",
+            "deeper",
+            "deepest",
+            "deeper_discriminator",
+            "shallower_discriminator",
+        )
+    ]
+    assert depths == [(2, 3), (3, 4), (4, 5), (2, 4), (2, 2)]
+
+
+def test_cgan_is_that_of_report_a():
+    config = load("cgan_mnist")
+
+    assert config.conditional and config.batch_size == 128
+    assert config.generator.conditioning == "branches"
+    assert (config.generator.dense_sizes, config.generator.branch_kernel_size) == (
+        (),
+        3,
+    )
+    assert config.discriminator.conditioning == "branches"
+    branch = (
+        config.discriminator.branch_filters,
+        config.discriminator.branch_kernel_size,
+    )
+    assert branch == (64, 5)
+    plain = load("dcgan_mnist")
+    assert config.generator.filters == plain.generator.filters
+    for field in (*CONV, "dense_sizes", "dropout_rate"):
+        assert config.discriminator[field] == plain.discriminator[field]
+    # The architecture stays the published one.
+    best, fields = load("cgan_mnist", "best"), ("generator", "discriminator")
+    assert [best[player] for player in fields] == [config[player] for player in fields]
+
+
+# systems.md, B: the critic's or discriminator's convolutions and dense layers.
+REPORT_B = {
+    "dcgan_tutorial_mnist": (
+        [(64, 5, 2, False, False), (128, 5, 2, False, False)],
+        (),
+        5,
+    ),
+    "dcgan_small_kernel_mnist": (
+        [(64, 5, 2, False, True), (128, 5, 2, False, True)],
+        (),
+        3,
+    ),
+    "dcgan_svhn": (
+        [(32, 7, 1, True, True), (64, 5, 1, True, True), (128, 3, 1, False, True)],
+        (1024, 512),
+        5,
+    ),
+    "dcgan_small_kernel_svhn": (
+        [
+            (32, 7, 1, True, True),
+            (64, 5, 1, True, True),
+            (128, 3, 1, True, True),
+            (64, 2, 1, False, True),
+        ],
+        (1024, 512, 216),
+        3,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REPORT_B)
+def test_gans_are_those_of_report_b(name):
+    config = load(name)
+    convolutions, dense_sizes, kernel_size = REPORT_B[name]
+
+    svhn = name.endswith("svhn")
+    assert (config.data.name, config.data.grayscale) == (
+        ("svhn", True) if svhn else ("mnist", False)
+    )
+    assert (config.batch_size, config.num_epochs) == (256, 100)
+    assert_adam(config, 1e-4, b1=0.9, b2=0.999, eps=1e-7)
+    assert layers(config.discriminator, *CONV) == convolutions
+    assert config.discriminator.dense_sizes == dense_sizes
+    assert config.discriminator.dropout_rate == (0.0 if svhn else 0.3)
+    assert config.generator.kernel_size == kernel_size
+    assert not config.generator.use_bias
+    for network in (config.generator, config.discriminator):
+        assert network.negative_slope == 0.3
+        assert (network.norm_momentum, network.norm_epsilon) == (0.99, 1e-3)
+
+
+def test_wasserstein_gans():
+    for name, baseline in (
+        ("wgan_mnist", "dcgan_tutorial_mnist"),
+        ("wgan_svhn", "dcgan_svhn"),
+    ):
+        config = load(name)
+        assert (config.loss.name, config.loss.weight_clip) == ("wasserstein", 0.01)
+        assert (config.d_steps, config.g_steps) == (5, 1)
+        optimizer = config.discriminator_optimizer
+        assert (optimizer.name, optimizer.learning_rate) == ("rmsprop", 5e-5)
+        assert config.generator == load(baseline).generator
+        assert config.discriminator == load(baseline).discriminator
+    config = load("wgan_gp_mnist")
+    assert (config.loss.name, config.loss.gradient_penalty) == ("wasserstein", 10.0)
+    assert (config.d_steps, config.loss.weight_clip) == (5, 0.0)
+    assert_adam(config, 1e-4, b1=0.0, b2=0.9)
+    assert config.discriminator.norm == "none"
+
+
+@pytest.mark.parametrize("name", ["acgan_cifar", "vtgan_cifar"])
+def test_gans_are_those_of_report_c(name):
+    config = load(name)
+    generator, discriminator = config.generator, config.discriminator
+
+    assert (config.data.name, config.batch_size) == ("cifar10", 100)
+    assert config.num_epochs == 500 and config.conditional
+    assert (config.latent.size, config.latent.prior) == (110, "uniform")
+    assert_adam(config, 2e-4, b1=0.5, b2=0.999)
+    assert generator.conditioning == "embedding"
+    assert (generator.projection_filters, generator.filters) == (512, (256, 128, 64))
+    assert (generator.strides, generator.dense_sizes) == ((2, 2, 2, 2), ())
+    assert generator.projection_activation and not generator.projection_norm
+    assert discriminator.conditioning == "auxiliary"
+    assert layers(discriminator, *CONV) == [
+        (16, 5, 2, False, False),
+        (32, 5, 1, True, False),
+        (64, 3, 2, True, False),
+        (128, 5, 1, True, False),
+        (256, 3, 2, True, False),
+        (512, 3, 1, False, False),
+    ]
+    for network in (generator, discriminator):
+        assert network.norm_after_activation and network.negative_slope == 0.01
+    smoothed = name == "vtgan_cifar"
+    assert discriminator.minibatch_kernels == (30 if smoothed else 0)
+    assert discriminator.minibatch_kernel_dim == 5
+    assert config.loss.label_smoothing == ("two_sided" if smoothed else "none")
+    assert (config.loss.class_smoothing > 0) is smoothed
+
+
+def test_dcgans_are_those_of_report_e():
+    config = load("dcgan_dropout_mnist")
+    generator, discriminator = config.generator, config.discriminator
+    assert (config.latent.prior, config.latent.size) == ("uniform", 100)
+    assert (generator.projection_filters, generator.filters) == (128, (64, 32))
+    assert (generator.strides, generator.dropout_rate) == ((2, 2, 1), 0.5)
+    assert not generator.projection_norm and not generator.projection_activation
+    assert layers(discriminator, *CONV) == [
+        (filters, 5, 2, True, False) for filters in (32, 64, 128)
+    ]
+    assert discriminator.norm_after_activation and not generator.norm_after_activation
+
+    config = load("upsample_gan_mnist")
+    generator, discriminator = config.generator, config.discriminator
+    assert (generator.name, generator.num_filters) == ("upsampling", 64)
+    assert (generator.num_blocks, generator.kernel_size) == (2, 3)
+    assert generator.norm == discriminator.norm == "none"
+    assert layers(discriminator, *CONV) == [
+        (64, 3, strides, False, False) for strides in (1, 2, 1, 2)
+    ]
+
+
 def test_quickstart_needs_no_data():
     config = load("quickstart")
 
@@ -215,13 +431,13 @@ def test_docstrings_give_command_and_cost(name):
 
 
 def test_every_field_has_a_comment():
-    """At its line's end, above its block, or at the generator's field of that name."""
+    """At its line's end, above its block, or at another network's field of the name."""
     uncommented, commented, block = [], set(), ""
     for line in (FOLDER / "default.py").read_text().splitlines():
         if not line.strip() or (line.lstrip().startswith("#") and not block):
             block = line.strip()
         field = re.match(
-            r"\s+(?:config|optimizer)\.([\w.]+) = (?!ConfigDict\(\))", line
+            r"\s+(?:config|optimizer|network)\.([\w.]+) = (?!ConfigDict\(\))", line
         )
         if field is None:
             continue
@@ -229,7 +445,7 @@ def test_every_field_has_a_comment():
         has_comment = "  # " in line or block.startswith("#")
         if has_comment:
             commented.add(name)
-        elif section != "discriminator" or name not in commented:
+        elif section not in ("discriminator", "") or name not in commented:
             uncommented.append(field[1])
 
     assert len(commented) > 40

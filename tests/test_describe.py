@@ -1,5 +1,7 @@
 """The table of layers and, as its last two lines, the numbers of parameters."""
 
+import importlib
+
 import pytest
 
 from gan_jax import build
@@ -51,3 +53,31 @@ def test_unconditional_networks(small_config):
     assert generator == f"generator: total {total}, trainable {trainable}"
     count = (784 * 14 + 14) + (14 * 10 + 10) + (10 + 1)
     assert discriminator == f"discriminator: total {count}, trainable {count}"
+
+
+# systems.md, B: published totals, generator and discriminator.
+B1 = ((2_330_944, 2_305_472), (212_865, 212_865))
+B4 = ((2_730_304, 2_697_152), (2_750_593, 2_750_401))
+PUBLISHED = {
+    "dcgan_tutorial_mnist": B1,
+    "dcgan_small_kernel_mnist": ((1_674_560, 1_649_088), (207_105, 207_105)),
+    "wgan_mnist": B1,
+    "wgan_gp_mnist": B1,
+    "dcgan_svhn": B4,
+    "dcgan_small_kernel_svhn": ((2_073_920, 2_040_768), (1_059_441, 1_058_993)),
+    "wgan_svhn": B4,
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_parameter_totals(name):
+    config = importlib.import_module(f"configs.{name}").get_config()
+
+    text = describe(build.build_gan(config, build.dataset_spec(config)))
+
+    assert text.splitlines()[-2:] == [
+        f"{player}: total {total}, trainable {trainable}"
+        for player, (total, trainable) in zip(
+            ("generator", "discriminator"), PUBLISHED[name], strict=True
+        )
+    ]

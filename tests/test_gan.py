@@ -442,3 +442,193 @@ def test_count_params():
     }
 
     assert count_params(variables) == (21, 16)
+
+
+class AuxiliaryDiscriminator(nn.Module):
+    """Logits of classes are multiples of an image's mean; so is that of the source."""
+
+    mixes_examples = False
+    conditioning = "auxiliary"
+    reference_size = 0
+
+    @nn.compact
+    def __call__(self, images, labels, *, train):
+        assert labels is None  # it must not see what it is to tell
+        weights = self.param("weights", nn.initializers.ones, (4,))
+        outputs = images.mean(axis=(1, 2, 3))[:, None] * weights[None]
+        return Verdict(outputs[:, 0], outputs[:, 1:])
+
+
+def auxiliary_gan(**changes):
+    gan = stub_gan(AuxiliaryDiscriminator())
+    return dataclasses.replace(gan, conditional=True, **changes)
+
+
+def auxiliary_players(gan):
+    generator, discriminator = map(player, gan.init(jax.random.key(0)))
+    weights = jnp.array([2.0, 1.0, -3.0, 0.5])
+    return generator, discriminator.replace(params={"weights": weights})
+
+
+def class_cross_entropy(means, labels, smoothing):
+    logits = means[:, None] * np.array([[1.0, -3.0, 0.5]])
+    log_probabilities = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    targets = np.full((len(labels), 3), smoothing / 3)
+    targets[np.arange(len(labels)), labels] = 1 - 2 * smoothing / 3
+    return -(targets * log_probabilities).sum(axis=1).mean()
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_class_losses_of_an_auxiliary_classifier(fixed_draws, smoothing):
+    gan = auxiliary_gan(class_weight=0.7, class_smoothing=smoothing)
+    generator, discriminator = auxiliary_players(gan)
+
+    d_loss, (_, d_metrics) = discriminator_loss(gan, generator, discriminator)
+    g_loss, (_, g_metrics) = generator_loss(gan, generator, discriminator)
+
+    real = scaled_real_images().mean(axis=(1, 2, 3))
+    fake = np.full(BATCH, 0.25)
+    of_fake = class_cross_entropy(fake, LABELS, smoothing)
+    both = class_cross_entropy(real, REAL.labels, smoothing) + of_fake
+    source = 2.0 * (0.25 - real.mean())
+    np.testing.assert_allclose(d_metrics["discriminator_class_loss"], both, rtol=1e-5)
+    np.testing.assert_allclose(d_metrics["discriminator_loss"], source, rtol=1e-5)
+    np.testing.assert_allclose(d_loss, source + 0.7 * both, rtol=1e-5)
+    # Both players want the generated images to be of their classes.
+    np.testing.assert_allclose(g_metrics["generator_class_loss"], of_fake, rtol=1e-5)
+    np.testing.assert_allclose(g_loss, -2.0 * 0.25 + 0.7 * of_fake, rtol=1e-5)
+
+
+def test_losses_of_the_test_phase(fixed_draws):
+    gan = auxiliary_gan(class_smoothing=0.3)
+    generator, discriminator = auxiliary_players(gan)
+
+    losses = gan.test_losses(generator.variables, discriminator.variables, REAL, KEY)
+
+    real = scaled_real_images().mean(axis=(1, 2, 3))
+    fake = 0.5  # the generator's value in eval mode, in which it generates
+    of_fake = class_cross_entropy(np.full(BATCH, fake), LABELS, 0.3)
+    expected = {
+        "discriminator_loss": 2.0 * (fake - real.mean()),
+        "generator_loss": -2.0 * fake,
+        "real_accuracy": np.mean(real > 0),
+        "fake_accuracy": 0.0,
+        "discriminator_class_loss": class_cross_entropy(real, REAL.labels, 0.3)
+        + of_fake,
+        "generator_class_loss": of_fake,
+    }
+    assert set(losses) == set(expected)
+    for name, value in expected.items():
+        np.testing.assert_allclose(losses[name], value, rtol=1e-5)
+
+
+def test_gradient_penalty_of_a_linear_critic():
+    gan = dataclasses.replace(stub_gan(ModeDiscriminator()), gradient_penalty=10.0)
+    generator, discriminator = map(player, gan.init(jax.random.key(0)))
+
+    loss, (_, metrics) = discriminator_loss(gan, generator, discriminator)
+
+    # Three times the mean of 12 pixels: |w|^2 = 12 (3 / 12)^2.
+    penalty = (np.sqrt(12 * (3 / 12) ** 2) - 1) ** 2
+    np.testing.assert_allclose(metrics["gradient_penalty"], penalty, rtol=1e-5)
+    np.testing.assert_allclose(
+        loss, metrics["discriminator_loss"] + 10 * penalty, rtol=1e-5
+    )
+
+
+class LabelGenerator(nn.Module):
+    """Images whose every pixel is a tenth of the label."""
+
+    mixes_examples = False
+    reference_size = 0
+
+    @nn.compact
+    def __call__(self, latents, labels, *, train):
+        weight = self.param("weight", nn.initializers.constant(0.1), ())
+        return jnp.broadcast_to(
+            weight * labels.reshape(-1, 1, 1, 1), (len(labels), 4, 3, 1)
+        )
+
+
+def test_l1_compares_images_of_one_class():
+    gan = dataclasses.replace(
+        stub_gan(ModeDiscriminator()),
+        generator=LabelGenerator(),
+        conditional=True,
+        l1_weight=2.0,
+    )
+    generator, discriminator = map(player, gan.init(jax.random.key(0)))
+
+    loss, (_, metrics) = generator_loss(gan, generator, discriminator)
+
+    # Generated in the classes of the real images.
+    fake = 0.1 * np.asarray(REAL.labels).reshape(-1, 1, 1, 1)
+    distance = np.abs(scaled_real_images() - fake).mean()
+    np.testing.assert_allclose(metrics["l1"], distance, rtol=1e-5)
+    np.testing.assert_allclose(loss, -3 * fake.mean() + 2 * distance, rtol=1e-5)
+
+
+def test_gradient_penalty_is_between_images_of_one_class():
+    gan = dataclasses.replace(
+        stub_gan(ModeDiscriminator()),
+        generator=LabelGenerator(),
+        conditional=True,
+        gradient_penalty=1.0,
+    )
+    generator, discriminator = map(player, gan.init(jax.random.key(0)))
+
+    _, (_, metrics) = discriminator_loss(gan, generator, discriminator)
+
+    fake = 0.1 * np.mean(REAL.labels)
+    expected = 3 * (fake - scaled_real_images().mean())
+    np.testing.assert_allclose(metrics["discriminator_loss"], expected, rtol=1e-5)
+
+
+def test_least_squares_are_undecided_at_a_half(make_gan):
+    gan = make_gan({"loss.name": "least_squares", "loss.label_smoothing": "none"})
+    generator, discriminator = players(gan)
+
+    def accuracies(bias):
+        params = discriminator.params | {
+            "logit": {"kernel": jnp.zeros((9, 1)), "bias": jnp.array([bias])}
+        }
+        state = discriminator.replace(params=params)
+        metrics = discriminator_loss(gan, generator, state)[1][1]
+        return float(metrics["real_accuracy"]), float(metrics["fake_accuracy"])
+
+    assert accuracies(0.6) == (1.0, 0.0)
+    assert accuracies(0.4) == (0.0, 1.0)
+
+
+@pytest.fixture(scope="module")
+def virtual_gan(small_config, tiny_spec):
+    config = small_config({"conditional": True}, name="dcgan_vbn_mnist")
+    return build.build_gan(
+        config, dataclasses.replace(tiny_spec, image_shape=(8, 4, 1))
+    )
+
+
+def test_reference_batches_are_drawn_once(virtual_gan):
+    examples = Batch(
+        jnp.arange(5 * 32, dtype=jnp.uint8).reshape(5, 8, 4, 1),
+        jnp.array([2, 1, 0, 1, 2]),
+    )
+
+    init = jax.jit(virtual_gan.init)
+    generator, discriminator = init(jax.random.key(0), examples)
+    other, _ = init(jax.random.key(1), examples)
+
+    # As many as it wants of the real ones, scaled; and draws from the prior.
+    images = np.asarray(examples.images[:4], np.float32) / 127.5 - 1
+    reference = discriminator["reference"]
+    np.testing.assert_allclose(reference["inputs"], images, atol=1e-6)
+    np.testing.assert_array_equal(reference["labels"], [2, 1, 0, 1])
+    latents = generator["reference"]["inputs"]
+    assert latents.shape == (4, 7) and 0.5 < jnp.std(latents) < 2
+    assert not np.array_equal(latents, other["reference"]["inputs"])
+    assert generator["reference"]["labels"].dtype == jnp.int32
+    with pytest.raises(ValueError, match="reference batch of 4 needs.*not 3"):
+        virtual_gan.init(KEY, jax.tree.map(lambda array: array[:3], examples))
+    # It is data: no parameter, trainable or not.
+    without = {name: generator[name] for name in generator if name != "reference"}
+    assert count_params(generator) == count_params(without)

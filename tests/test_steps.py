@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from conftest import ONE_HIDDEN_LAYER
+from conftest import ONE_HIDDEN_LAYER, stack
 
-from gan_jax import build
+from gan_jax import build, steps
 from gan_jax.data.batches import EpochOrder
 from gan_jax.gan import Gan
 from gan_jax.steps import (
@@ -236,7 +236,7 @@ def test_every_discriminator_update_has_a_real_batch_of_its_own():
     # Three updates of six: a step is an epoch of the 18 examples.
     train_step, state = recording_step(d_steps=3)
     numbered = Batch(DATA.images, jnp.arange(NUM_EXAMPLES, dtype=jnp.int32))
-    loop_state = init_loop_state(train_step, state, REAL)
+    loop_state = init_loop_state(train_step, state, stack([REAL] * 3))
     run_steps = make_run_steps(train_step, data_key=KEY, batch_size=6, d_steps=3)
 
     loop_state, _ = jax.jit(run_steps)(
@@ -253,7 +253,7 @@ def test_every_update_has_a_key_of_its_own():
     for d_steps, g_steps in ((1, 1), (2, 2)):
         train_step, state = recording_step(d_steps, g_steps)
         for _ in range(3):
-            state, metrics = train_step(state, lambda i: REAL)
+            state, metrics = train_step(state, stack([REAL] * d_steps))
             draws |= {float(metrics["draw"]), float(metrics["other_draw"])}
 
     # 6 of single updates, and 6 means over two of them: none is met twice.
@@ -264,7 +264,7 @@ def test_metrics_are_means_over_the_updates():
     train_step, state = recording_step(d_steps=3)
     batches = [REAL._replace(labels=jnp.full(6, i)) for i in range(3)]
 
-    _, metrics = train_step(state, batches.__getitem__)
+    _, metrics = train_step(state, stack(batches))
 
     expected = np.zeros(NUM_EXAMPLES)
     expected[:3] = 6 / 3  # six examples of one number in one of three batches
@@ -277,7 +277,7 @@ def test_updates_per_step_are_exact(d_steps, g_steps):
     run_steps = make_run_steps(train_step, data_key=KEY, batch_size=6, d_steps=d_steps)
 
     state, _ = jax.jit(run_steps)(
-        init_loop_state(train_step, state, REAL),
+        init_loop_state(train_step, state, stack([REAL] * d_steps)),
         EpochOrder.empty(NUM_EXAMPLES),
         DATA,
         jnp.int32(7),
@@ -349,5 +349,46 @@ def test_one_trace_for_dispatches_of_any_length(training):
         )
 
     assert state.gan.step == 7
-    # Both updates of the discriminator come first.
-    assert Watched.calls == ["discriminator", "discriminator", "generator"]
+    # Each is traced once, however many updates and steps there are.
+    assert Watched.calls == ["discriminator", "generator"]
+
+
+def test_clipped_params_stay_in_their_box(gan, before):
+    clipped_step = jax.jit(make_discriminator_step(gan, OPTIMIZER, weight_clip=0.03))
+    free_step = jax.jit(make_discriminator_step(gan, OPTIMIZER, weight_clip=0.0))
+    key = KEY
+    state = before
+    for _ in range(2):
+        state, _ = clipped_step(state, REAL, key)
+        for leaf in jax.tree.leaves(state.discriminator.params):
+            assert np.abs(leaf).max() <= np.float32(0.03)
+
+    # The first step is the unclipped one, cut off.
+    clipped, _ = clipped_step(before, REAL, key)
+    free, _ = free_step(before, REAL, key)
+    jax.tree.map(
+        lambda cut, whole: np.testing.assert_array_equal(
+            cut, np.clip(whole, np.float32(-0.03), np.float32(0.03))
+        ),
+        clipped.discriminator.params,
+        free.discriminator.params,
+    )
+    assert any(
+        np.abs(leaf).max() > 0.03 for leaf in jax.tree.leaves(free.discriminator.params)
+    )
+
+
+def test_a_reference_batch_is_not_averaged():
+    variables = {
+        "params": {"weight": jnp.float32(4.0)},
+        "reference": {"inputs": jnp.float32(0.1), "labels": jnp.int32(3)},
+    }
+    ema = {
+        "params": {"weight": jnp.float32(2.0)},
+        "reference": variables["reference"],
+    }
+
+    averaged = steps._averaged(variables, ema, 0.75)
+
+    assert averaged["params"]["weight"] == 2.5
+    assert_same_bits(averaged["reference"], variables["reference"])

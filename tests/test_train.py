@@ -5,11 +5,13 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from PIL import Image
 
 from gan_jax import build
 from gan_jax.data.batches import EpochOrder
+from gan_jax.generator import open_checkpoints
 from gan_jax.train import TrainingDivergedError, train
 from gan_jax.types import Batch
 
@@ -22,8 +24,18 @@ def rows(tiny_run):
 
 def test_metrics_are_logged_when_due(rows):
     assert [row["step"] for row in rows] == [4, 8, 12]
+    test_losses = {
+        f"test_{name}"
+        for name in (
+            "discriminator_loss",
+            "generator_loss",
+            "real_accuracy",
+            "fake_accuracy",
+        )
+    }
     for row in rows:
-        assert set(row) == {
+        # An epoch is longer than the run: these are due at its end alone.
+        assert set(row) - test_losses == {
             "step",
             "discriminator_loss",
             "generator_loss",
@@ -33,6 +45,7 @@ def test_metrics_are_logged_when_due(rows):
             "seconds_per_epoch",
             "inception_score",  # a checkpoint is due at each
         }
+        assert set(row) & test_losses == (test_losses if row["step"] == 12 else set())
         assert all(math.isfinite(value) for value in row.values())
         # Means over 4 batches of 6: whole 24ths.
         for name in ("real_accuracy", "fake_accuracy"):
@@ -110,3 +123,32 @@ def test_divergence_ends_the_run(tiny_run, tiny_world, monkeypatch, tmp_path):
         train(config, tmp_path)
 
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["4"]
+
+
+def test_losses_on_test_images(rows, tiny_run, tiny_world):
+    """Means of the whole batches of 6 in the 200 test images, batch by batch."""
+    config, workdir = tiny_run
+    gan = build.build_gan(config, tiny_world.spec)
+    template = jax.eval_shape(lambda: build.build_training(config, gan, 12)[1])
+    with open_checkpoints(config, workdir) as checkpoints:
+        state, _ = checkpoints.restore(template)
+    state = state.gan
+    key = jax.random.fold_in(build.random_keys(config.seed)["selection"], 12)
+    key = jax.random.fold_in(key, 1)
+    one_batch = jax.jit(gan.test_losses)
+
+    losses = []
+    for number in range(33):
+        rows_of_batch = slice(6 * number, 6 * number + 6)
+        batch = Batch(
+            jnp.asarray(tiny_world.test_images[rows_of_batch]),
+            jnp.asarray(tiny_world.test_labels[rows_of_batch]),
+        )
+        batch_key = jax.random.fold_in(key, number)
+        losses.append(
+            one_batch(state.ema, state.discriminator.variables, batch, batch_key)
+        )
+
+    for name in losses[0]:
+        mean = np.mean([batch[name] for batch in losses])
+        assert rows[-1][f"test_{name}"] == pytest.approx(mean, rel=1e-5)
