@@ -78,7 +78,7 @@ RECIPES: dict[str, ClassifierSettings] = {
     "resnet": ClassifierSettings(
         name="resnet",
         num_epochs=8,
-        min_steps=2000,
+        min_steps=1500,
         batch_size=128,
         learning_rate=5e-3,
         flip=True,

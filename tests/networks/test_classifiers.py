@@ -10,6 +10,13 @@ from gan_jax.networks.classifiers import CLASSIFIERS, LeNet, ResNet
 RANDOM = np.random.default_rng(0)
 
 
+def init(network, images):
+    # Compiled as a whole: one by one the operations take several times as long.
+    return jax.jit(lambda key: network.init(key, images, train=False))(
+        jax.random.key(0)
+    )
+
+
 @pytest.mark.parametrize(
     ("shape", "flat_features"),  # (28 - 4) / 2 = 12, (12 - 4) / 2 = 4; 4 * 4 * 32
     [((28, 28, 1), 512), ((32, 32, 1), 800), ((32, 32, 3), 800)],
@@ -31,7 +38,8 @@ class ReferenceResNet:
     """ResNet in float64 and [B, H, W, C], with convolutions as sums over the kernel."""
 
     def __init__(self, variables, *, train):
-        self.params = jax.tree.map(lambda leaf: np.float64(leaf), variables["params"])
+        variables = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), variables)
+        self.params = variables["params"]
         self.statistics = variables["batch_stats"]
         self.train = train
         self.new_statistics = {}
@@ -91,7 +99,7 @@ class ReferenceResNet:
 def test_resnet_equals_the_reference(shape, train):
     network = ResNet(num_classes=4, widths=(3, 5, 4))
     images = RANDOM.integers(256, size=(6, *shape)).astype(np.uint8)
-    variables = network.init(jax.random.key(0), images, train=False)
+    variables = init(network, images)
     # Every number different: what is taken from the wrong place is seen.
     variables = jax.tree.map(
         lambda leaf: leaf + RANDOM.uniform(0.1, 0.5, leaf.shape).astype(np.float32),
@@ -128,7 +136,7 @@ def test_resnet_refuses_odd_sizes():
 def test_images_of_a_batch_do_not_mix_in_eval_mode(name, channels):
     network = CLASSIFIERS[name](num_classes=10)
     images = RANDOM.integers(256, size=(3, 32, 32, channels)).astype(np.uint8)
-    variables = network.init(jax.random.key(0), images[:1], train=False)
+    variables = init(network, images)
 
     apply = jax.jit(lambda images: network.apply(variables, images, train=False))
 
