@@ -11,7 +11,7 @@ from PIL import Image
 
 from gan_jax import build
 from gan_jax.data.batches import EpochOrder
-from gan_jax.generator import open_checkpoints
+from gan_jax.generator import load_generator, open_checkpoints
 from gan_jax.train import TrainingDivergedError, train
 from gan_jax.types import Batch
 
@@ -152,3 +152,37 @@ def test_losses_on_test_images(rows, tiny_run, tiny_world):
     for name in losses[0]:
         mean = np.mean([batch[name] for batch in losses])
         assert rows[-1][f"test_{name}"] == pytest.approx(mean, rel=1e-5)
+
+
+def test_a_reference_batch_is_kept_with_the_run(tiny_world, small_config, tmp_path):
+    """Through training, checkpoint and sampling of a convolutional GAN."""
+    config = small_config(
+        {
+            "num_steps": 2,
+            "log_every": 1,
+            "conditional": True,
+            "ema_decay": 0.5,
+            "checkpoints.best_metric": "",
+            "data.source": "embedded",
+        },
+        name="dcgan_vbn_mnist",
+    )
+
+    assert train(config, tmp_path)
+
+    generator = load_generator(tmp_path)
+    first, _ = build.build_gan(config, tiny_world.spec).init(
+        build.random_keys(config.seed)["init"],
+        build.reference_examples(config, generator.sampler.gan, tiny_world),
+    )
+    reference = generator.variables["reference"]
+    jax.tree.map(np.testing.assert_array_equal, reference, first["reference"])
+    # An image depends on it and on nothing else in its batch.
+    latents = generator.latents(jax.random.key(0), 6)
+    labels = np.array([0, 1, 2, 3, 4, 5])
+    together = generator.generate(latents, labels, jax.random.key(1))
+    others = generator.generate(
+        latents.at[1:].multiply(-1.0), labels, jax.random.key(1)
+    )
+    np.testing.assert_array_equal(together[0], others[0])
+    assert not np.array_equal(together[1], others[1])
