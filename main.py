@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> None:
         _stop(f"unexpected arguments: {shlex.join(arguments[1:])}")
     if _CONFIG.value is None and (_WORKDIR.value is None or _MODE.value == "train"):
         _stop("--config=configs/NAME.py is missing")
-    if _ANALYSIS.value and _MODE.value != "sample":
+    if (_ANALYSIS.value or _GROUPS.value) and _MODE.value != "sample":
         _stop("--analysis is for --mode=sample")
     flag = flags.FLAGS["config"]
     workdir = pathlib.Path(_WORKDIR.value or default_workdir(flag.config_filename))

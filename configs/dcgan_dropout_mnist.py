@@ -4,7 +4,8 @@
         --config.data.source=files --config.data.dir=DIR
 
 Published: it collapses to single digits. The report is silent on D's filters (32, 64,
-128 here), batch size, optimiser and epochs (100, Adam 2e-4 with b1 0.5, and 50).
+128 here), batch size, optimiser, epochs and prior (100, Adam 2e-4 with b1 0.5, 50, and
+the vanilla GAN's).
 
 Cost: on two CPU cores about two minutes per epoch; see RESULTS.md.
 """

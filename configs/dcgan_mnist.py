@@ -7,7 +7,8 @@
 
 The report gives no scores of the DCGAN, but times: 26 s per epoch on a cloud GPU of
 2019, 33 and 40 at batch 64 and 32, 24 at D:G 1:5, 58 with extra depth, 91 at the
-deepest. It is silent on epochs, Adam's b1 and initialisation: 50, 0.5 and N(0, 0.02).
+deepest. It is silent on epochs (50 here), Adam's b1 (0.5), initialisation (N(0, 0.02)),
+the discriminator's filters and dropout, and the other optimisers' learning rates.
 
 Cost: on two CPU cores about ten minutes per epoch; see RESULTS.md.
 """

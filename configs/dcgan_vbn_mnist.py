@@ -4,7 +4,7 @@
         --config.data.source=files --config.data.dir=DIR
 
 Each activation is normalised with the statistics of a reference batch, fixed before
-training, combined with its own example's (Salimans et al. 2016, section 3.4). The
+training, combined with the example's own (Salimans et al. 2016, section 3.4). The
 report found it no better than batch norm on MNIST.
 
 Cost: on two CPU cores about 15 minutes per epoch; see RESULTS.md.

@@ -4,8 +4,9 @@
         --config.data.source=files --config.data.dir=DIR
 
 Published: the best of the report's three, clean, and all digits equally frequent. The
-report is silent on the discriminator beyond 'mirror image', on dropout, batch size and
-optimiser: strided 3x3 convolutions, 0.5, 100, and Adam 2e-4 with b1 0.5.
+report is silent on the discriminator beyond 'mirror image', on dropout, batch size,
+optimiser and prior: strided 3x3 convolutions, 0.5, 100, Adam 2e-4 with b1 0.5, and the
+vanilla GAN's prior.
 
 Cost: on two CPU cores about eight minutes per epoch; see RESULTS.md.
 """

@@ -189,11 +189,13 @@ def _check_combinations(config: ConfigDict) -> None:
                 "(batch norm, minibatch discrimination), so that no image has a "
                 "gradient of its own"
             )
-    if config.loss.class_smoothing and discriminator.conditioning != "auxiliary":
-        raise ConfigError(
-            f"config.loss.class_smoothing is {config.loss.class_smoothing}, but the "
-            "discriminator is no auxiliary classifier"
-        )
+    for field, unused in (("class_smoothing", 0.0), ("class_weight", 1.0)):
+        used = config.loss[field] != unused
+        if used and discriminator.conditioning != "auxiliary":
+            raise ConfigError(
+                f"config.loss.{field} is {config.loss[field]}, but the discriminator "
+                "is no auxiliary classifier"
+            )
     if (
         config.loss.label_smoothing != "none"
         and not ADVERSARIAL_LOSSES[config.loss.name].uses_targets
@@ -311,7 +313,17 @@ def build_optimizer(
 
 def random_keys(seed: int) -> dict[str, jax.Array]:
     """The named roots of everything random in a run."""
-    names = ("init", "data", "train", "samples", "selection", "gan_test", "gan_train")
+    names = (
+        "init",
+        "data",
+        "train",
+        "samples",
+        "selection",
+        "gan_test",
+        "gan_train",
+        "reference",
+        "test",
+    )
     keys = jax.random.split(jax.random.key(seed), len(names))
     return dict(zip(names, keys, strict=True))
 
@@ -397,18 +409,10 @@ def reference_examples(config: ConfigDict, gan: Gan, dataset: Dataset) -> Batch:
             f"config.discriminator.reference_examples is {size}, more than the "
             f"{num_train} training images of {config.data.name}"
         )
-    key = jax.random.fold_in(random_keys(config.seed)["init"], 1)
+    key = random_keys(config.seed)["reference"]
     rows = np.asarray(jax.random.permutation(key, num_train))[:size]
     return Batch(
         jnp.asarray(dataset.train_images[rows]), jnp.asarray(dataset.train_labels[rows])
-    )
-
-
-def no_examples(gan: Gan) -> Batch:
-    """Stands for `reference_examples` where only structures count."""
-    size = gan.discriminator.reference_size
-    return Batch(
-        jnp.zeros((size, *gan.image_shape), jnp.uint8), jnp.zeros(size, jnp.int32)
     )
 
 
@@ -475,11 +479,10 @@ def _build_network(
     name = arguments.pop("name")
     _check_choice(f"{player}.name", name, networks)
     network = networks[name]
-    # Flax gives every module the fields `parent` and `name`.
+    # Flax gives every module the fields `parent` and `name`; the data set the others.
+    given = ("parent", "name", "num_classes", "image_shape")
     known = [
-        field
-        for field in network.__dataclass_fields__
-        if field not in ("parent", "name")
+        field.name for field in dataclasses.fields(network) if field.name not in given
     ]
     unknown = [name for name in arguments if name not in known]
     if unknown:
@@ -488,6 +491,11 @@ def _build_network(
             f"not take; known: {', '.join(known)}"
         )
     if not config.conditional:
+        if arguments["conditioning"] == "auxiliary":
+            raise ConfigError(
+                f"config.{player}.conditioning is 'auxiliary', which classifies "
+                "generated images too, but config.conditional is False"
+            )
         arguments["conditioning"] = "none"
     elif arguments["conditioning"] not in network.CONDITIONINGS[1:]:
         raise ConfigError(
@@ -499,7 +507,7 @@ def _build_network(
         if field in arguments:
             _check_choice(f"{player}.{field}", arguments[field], NETWORK_CHOICES[field])
     arguments["num_classes"] = spec.num_classes
-    if player == "generator":
+    if "image_shape" in network.__dataclass_fields__:
         arguments["image_shape"] = spec.image_shape
     # A config read from JSON has lists; Flax modules must be hashable.
     module = network(
@@ -523,5 +531,7 @@ def _check_choice(field: str, value: Any, known: Iterable[str]) -> None:
 
 def _get(config: ConfigDict, field: str) -> Any:
     for part in field.split("."):
+        if part not in config:
+            raise ConfigError(f"config.{field} is missing")
         config = config[part]
     return config

@@ -193,13 +193,8 @@ def train_classifier(
     num_steps = num_epochs * steps_per_epoch
     images, labels = jnp.asarray(images), jnp.asarray(labels)
     root = jax.random.key(settings.seed)
-    init_key, order_key, dropout_key = jax.random.split(root, 3)
-    keys = {
-        "order": order_key,
-        "dropout": dropout_key,
-        # A split into four would have changed the three keys above.
-        "augment": jax.random.fold_in(root, 3),
-    }
+    init_key, *others = jax.random.split(root, 4)
+    keys = dict(zip(("order", "dropout", "augment"), others, strict=True))
     variables = _init_variables(network, init_key, images[:1])
     params = variables["params"]
     state = _TrainState(

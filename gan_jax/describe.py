@@ -19,9 +19,9 @@ def describe(gan: Gan) -> str:
     images = jnp.zeros((1, *gan.image_shape))
     tables = [
         _table(gan.generator, latents, labels),
-        _table(gan.discriminator, images, labels),
+        _table(gan.discriminator, images, gan.seen_labels(jnp.zeros(1, jnp.int32))),
     ]
-    variables = jax.eval_shape(gan.init, jax.random.key(0))
+    variables = jax.eval_shape(gan.init, jax.random.key(0), gan.no_examples())
     counts = []
     for name, player in zip(("generator", "discriminator"), variables, strict=True):
         total, trainable = count_params(player)

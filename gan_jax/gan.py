@@ -95,7 +95,7 @@ class Gan:
             generator_key, latents, self._labels(labels), train=False
         )
         discriminator = self.discriminator.init(
-            discriminator_key, images, self._seen_labels(labels), train=False
+            discriminator_key, images, self.seen_labels(labels), train=False
         )
         if size := self.generator.reference_size:
             keys = _named_keys(generator_key, "latents", "labels")
@@ -112,9 +112,16 @@ class Gan:
                 )
             discriminator["reference"] = reference_batch(
                 scale_images(reference.images[:size], self.value_range),
-                self._seen_labels(reference.labels[:size]),
+                self.seen_labels(reference.labels[:size]),
             )
         return generator, discriminator
+
+    def no_examples(self) -> Batch:
+        """Stands for real examples in `init` where only structures count."""
+        size = self.discriminator.reference_size
+        return Batch(
+            jnp.zeros((size, *self.image_shape), jnp.uint8), jnp.zeros(size, jnp.int32)
+        )
 
     def sample_latents(self, key: jax.Array, batch_size: int) -> jax.Array:
         """Draws z, [batch_size, latent_size], from the prior."""
@@ -187,7 +194,7 @@ class Gan:
                 self.discriminator,
                 variables,
                 images,
-                self._seen_labels(real.labels),
+                self.seen_labels(real.labels),
                 train=train,
                 dropout_key=keys["r1"],
             )
@@ -236,7 +243,7 @@ class Gan:
             self.discriminator,
             discriminator.variables,
             images,
-            self._seen_labels(labels),
+            self.seen_labels(labels),
             train=self.modes.discriminator_in_generator_step,
             dropout_key=keys["discriminator"],
         )
@@ -323,8 +330,8 @@ class Gan:
         """What the generator sees of the labels."""
         return labels if self.conditional else None
 
-    def _seen_labels(self, labels: jax.Array) -> jax.Array | None:
-        """What the discriminator sees of the labels."""
+    def seen_labels(self, labels: jax.Array) -> jax.Array | None:
+        """What the discriminator sees of the labels: None where it is to tell them."""
         return labels if self.conditional and not self._classifies else None
 
     def _discriminator_metrics(
@@ -378,7 +385,7 @@ class Gan:
                 self.discriminator,
                 variables,
                 both.images,
-                self._seen_labels(both.labels),
+                self.seen_labels(both.labels),
                 train=train,
                 dropout_key=key,
             )
@@ -395,7 +402,7 @@ class Gan:
                 self.discriminator,
                 {"params": variables["params"], **model_state},
                 batch.images,
-                self._seen_labels(batch.labels),
+                self.seen_labels(batch.labels),
                 train=train,
                 dropout_key=batch_key,
             )

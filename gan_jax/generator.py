@@ -134,7 +134,7 @@ def load_generator(
     # Only the structure counts here, which the number of steps does not change.
     template = jax.eval_shape(
         lambda: build.build_training(
-            config, gan, num_steps=1, reference=build.no_examples(gan)
+            config, gan, num_steps=1, reference=gan.no_examples()
         )[1]
     )
     with open_checkpoints(config, workdir) as checkpoints:

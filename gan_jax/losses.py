@@ -31,7 +31,9 @@ class AdversarialLoss(NamedTuple):
     discriminator: Callable[[jax.Array, jax.Array, Targets], jax.Array]
     generator: Callable[[jax.Array], jax.Array]
     uses_targets: bool  # whether label smoothing has a meaning
-    boundary: float = 0.0  # a logit above it takes the image for real
+    # A logit above it takes the image for real. Without meaning for a Wasserstein
+    # critic, which is defined up to a constant.
+    boundary: float = 0.0
 
 
 def cross_entropy_discriminator_loss(

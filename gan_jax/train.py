@@ -212,8 +212,8 @@ class _Loop:
         if not self._is_due(step, self.test_every):
             return {}
         examples = Batch(self.dataset.test_images, self.dataset.test_labels)
-        key = jax.random.fold_in(self.keys["selection"], step)
-        losses = self.test_losses(state.gan, examples, jax.random.fold_in(key, 1))
+        key = jax.random.fold_in(self.keys["test"], step)
+        losses = self.test_losses(state.gan, examples, key)
         return {
             f"test_{name}": float(value)
             for name, value in jax.device_get(losses).items()

@@ -12,6 +12,19 @@ from gan_jax.report.files import atomic_write
 CONFIG_FILE = "config.json"
 # What may differ between training and a later look at the result.
 _FREE_FIELDS = ("data.dir", "classifier.cache_dir", "steps_per_dispatch")
+# Fields that came after the first runs, with what those did.
+_LATER_FIELDS = {
+    "test_every": 0,
+    "data.grayscale": False,
+    "data.flip": False,
+    "generator.conditioning": "one_hot",
+    "discriminator.conditioning": "one_hot",
+    "loss.gradient_penalty": 0.0,
+    "loss.weight_clip": 0.0,
+    "loss.l1_weight": 0.0,
+    "loss.class_weight": 1.0,
+    "loss.class_smoothing": 0.0,
+}
 _FREE_IN_EVALUATION = (
     "data.source",
     "eval.",
@@ -58,11 +71,18 @@ def load_config(workdir: pathlib.Path) -> ConfigDict:
         values = json.loads(path.read_text())
         if not isinstance(values, dict):
             raise ValueError(f"it holds no object but {values!r}")
-        return ConfigDict(values)
+        config = ConfigDict(values)
     except FileNotFoundError:
         raise ConfigError(f"{workdir} holds no run: {CONFIG_FILE} is missing") from None
     except ValueError as error:
         raise ConfigError(f"{path} is damaged: {error}") from None
+    missing = {
+        field: value
+        for field, value in _LATER_FIELDS.items()
+        if field not in _flatten(values)
+    }
+    config.update_from_flattened_dict(missing)
+    return config
 
 
 def check_evaluation_config(workdir: pathlib.Path, config: ConfigDict) -> None:

@@ -370,14 +370,16 @@ def test_roots_of_randomness():
         "selection",
         "gan_test",
         "gan_train",
+        "reference",
+        "test",
     }
     data = [
         tuple(np.asarray(jax.random.key_data(key)).tolist())
         for roots in keys
         for key in roots.values()
     ]
-    assert len(set(data)) == 14
-    assert data[:7] == data[14:]
+    assert len(set(data)) == 18
+    assert data[:9] == data[18:]
 
 
 def test_classifier_settings(small_config):
@@ -442,6 +444,12 @@ def test_the_resnet_judge_sees_mirrored_images_only_of_symmetric_classes(
         ("default", {"loss.class_smoothing": 1.5}, r"class_smoothing is 1.5.*\[0, 1\]"),
         ("default", {"loss.weight_clip": -0.1}, "loss.weight_clip is -0.1.*>= 0"),
         ("default", {"loss.gradient_penalty": -1.0}, "gradient_penalty is -1.0.*>= 0"),
+        ("default", {"loss.class_weight": 0.5}, "class_weight.*no auxiliary"),
+        (
+            "acgan_cifar",
+            {"conditional": False, "eval.scores": ("inception_score",)},
+            "conditioning is 'auxiliary'.*conditional is False",
+        ),
         ("default", {"test_every": -1}, "test_every is -1.*>= 0"),
     ],
 )

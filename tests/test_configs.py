@@ -352,6 +352,8 @@ def test_wasserstein_gans():
         assert (config.d_steps, config.g_steps) == (5, 1)
         optimizer = config.discriminator_optimizer
         assert (optimizer.name, optimizer.learning_rate) == ("rmsprop", 5e-5)
+        arguments = optimizer.arguments.to_dict()
+        assert arguments == {"decay": 0.99, "eps_in_sqrt": False}
         assert config.generator == load(baseline).generator
         assert config.discriminator == load(baseline).discriminator
     config = load("wgan_gp_mnist")

@@ -81,3 +81,14 @@ def test_published_parameter_totals(name):
             ("generator", "discriminator"), PUBLISHED[name], strict=True
         )
     ]
+
+
+@pytest.mark.parametrize("name", ["dcgan_vbn_mnist", "vtgan_cifar", "cgan_mnist"])
+def test_every_kind_of_network_is_described(name):
+    config = importlib.import_module(f"configs.{name}").get_config()
+
+    text = describe(build.build_gan(config, build.dataset_spec(config)))
+
+    assert text.splitlines()[-1].startswith("discriminator: total ")
+    # The label branch is there only where labels are seen.
+    assert ("label_branch" in text) is (name == "cgan_mnist")

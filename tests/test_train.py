@@ -133,8 +133,7 @@ def test_losses_on_test_images(rows, tiny_run, tiny_world):
     with open_checkpoints(config, workdir) as checkpoints:
         state, _ = checkpoints.restore(template)
     state = state.gan
-    key = jax.random.fold_in(build.random_keys(config.seed)["selection"], 12)
-    key = jax.random.fold_in(key, 1)
+    key = jax.random.fold_in(build.random_keys(config.seed)["test"], 12)
     one_batch = jax.jit(gan.test_losses)
 
     losses = []

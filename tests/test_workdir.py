@@ -149,3 +149,21 @@ def test_a_damaged_config_is_named(tmp_path, content, small_config):
 )
 def test_default_workdir(flag, folder):
     assert default_workdir(flag) == pathlib.Path(folder)
+
+
+def test_runs_from_before_a_field_existed_can_be_used(small_config, tmp_path):
+    config = small_config()
+    save_config(tmp_path, config)
+    path = tmp_path / "config.json"
+    values = json.loads(path.read_text())
+    for section in ("generator", "discriminator"):
+        del values[section]["conditioning"]
+    del values["test_every"], values["data"]["flip"], values["loss"]["weight_clip"]
+    path.write_text(json.dumps(values))
+
+    loaded = load_config(tmp_path)
+
+    assert config_to_dict(loaded) == config_to_dict(config)
+    save_config(tmp_path, config)  # is not refused
+    with pytest.raises(ConfigError, match="data.flip is True here, False there"):
+        save_config(tmp_path, small_config({"data.flip": True}))

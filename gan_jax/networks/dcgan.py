@@ -22,6 +22,20 @@ from gan_jax.networks.reference import prepend_reference
 from gan_jax.types import Verdict
 
 NORMS = ("batch", "virtual", "none")
+_POSITIVE_FIELDS = (
+    "reference_examples",
+    "filter_multiplier",
+    "filters",
+    "strides",
+    "kernel_size",
+    "kernel_sizes",
+    "dense_sizes",
+    "projection_filters",
+    "num_filters",
+    "branch_filters",
+    "branch_kernel_size",
+    "minibatch_kernel_dim",
+)
 
 
 class ConvNetwork(nn.Module):
@@ -62,13 +76,29 @@ class ConvNetwork(nn.Module):
         """Examples that stand in front of every batch inside the network."""
         return self.reference_examples if self.norm == "virtual" else 0
 
+    @property
+    def mixes_examples(self) -> bool:
+        """Whether, in train mode, an output depends on the others in its batch."""
+        return self.norm == "batch"
+
     def check(self) -> None:
         """Raises ValueError for settings that cannot be used together."""
         if self.norm not in NORMS:
             raise ValueError(f"norm {self.norm!r} is unknown; known: {NORMS}")
-        for name in ("reference_examples", "filter_multiplier"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be >= 1")
+        for name in _POSITIVE_FIELDS:
+            value = getattr(self, name, 1)
+            values = value if isinstance(value, tuple | list) else (value,)
+            if min(values, default=1) < 1:
+                raise ValueError(f"{name} is {value}; it must be >= 1")
+        for name in ("minibatch_kernels", "num_blocks"):
+            if getattr(self, name, 0) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be >= 0")
+        if not 0 <= self.norm_momentum < 1:
+            raise ValueError(
+                f"norm_momentum is {self.norm_momentum}; it must be in [0, 1)"
+            )
+        if self.norm_epsilon <= 0:
+            raise ValueError(f"norm_epsilon is {self.norm_epsilon}; it must be > 0")
 
     def biased(self, *, normalized: bool) -> bool:
         """Whether a layer has a bias; before batch norm it would only drift."""
@@ -146,7 +176,10 @@ def fan_out(maps: jax.Array, one_hot: jax.Array) -> jax.Array:
 
     A matrix product, whose gradient is one too.
     """
-    flat = maps.reshape(-1, maps.shape[-1]) @ one_hot.T
+    # Exact also where products are rounded: it only copies.
+    flat = jnp.matmul(
+        maps.reshape(-1, maps.shape[-1]), one_hot.T, precision=jax.lax.Precision.HIGHEST
+    )
     return flat.reshape(*maps.shape[:-1], -1)
 
 
@@ -209,11 +242,6 @@ class DCGANGenerator(ConvNetwork):
     kernel_size: int = 5
     branch_kernel_size: int = 3
     output: str = "tanh"
-
-    # In train mode an image depends on the others in its batch.
-    @property
-    def mixes_examples(self) -> bool:
-        return self.norm == "batch"
 
     def check(self) -> None:
         super().check()
@@ -312,7 +340,8 @@ class DCGANGenerator(ConvNetwork):
 
         A convolution of joined maps is the sum of two convolutions, and the label
         branch is the same for all examples of a class: all that follows its norm is
-        computed once per class, with equal results and gradients.
+        computed once per class, with equal results and gradients. Initialisers that
+        look at the fan-in see that of each part.
         """
 
         def branch(maps, name):
@@ -345,6 +374,7 @@ class DCGANDiscriminator(ConvNetwork):
     logit and, with conditioning 'auxiliary', class logits (Odena et al. 2017).
 
     Attributes:
+      image_shape: (H, W, C).
       filters, kernel_sizes, strides: of the convolutions.
       norm_layers: whether norm belongs to each convolution.
       pool_layers: whether a 2x2 maximum follows each.
@@ -360,6 +390,7 @@ class DCGANDiscriminator(ConvNetwork):
 
     CONDITIONINGS: ClassVar = ("none", "one_hot", "branches", "auxiliary")
 
+    image_shape: tuple[int, int, int] = (28, 28, 1)
     filters: tuple[int, ...] = (64, 128, 256)
     kernel_sizes: tuple[int, ...] = (5, 5, 5)
     strides: tuple[int, ...] = (2, 2, 2)
@@ -372,9 +403,9 @@ class DCGANDiscriminator(ConvNetwork):
     branch_filters: int = 64
     branch_kernel_size: int = 5
 
-    # A verdict depends on the other examples of the batch.
     @property
     def mixes_examples(self) -> bool:
+        """As elsewhere; with minibatch discrimination in eval mode too."""
         normalizes = any(self.norm_layers) or (self.dense_norm and self.dense_sizes)
         return bool((self.norm == "batch" and normalizes) or self.minibatch_kernels > 0)
 
@@ -388,6 +419,18 @@ class DCGANDiscriminator(ConvNetwork):
                 )
         if not self.filters:
             raise ValueError("filters is empty")
+        height, width, _ = self.image_shape
+        for layer, (strides, pool) in enumerate(
+            zip(self.strides, self.pool_layers, strict=True)
+        ):
+            height, width = -(-height // strides), -(-width // strides)
+            if pool:
+                height, width = height // 2, width // 2
+            if not height or not width:
+                raise ValueError(
+                    f"pool_layers leave nothing of images of {self.image_shape[:2]} "
+                    f"after layer {layer}"
+                )
 
     @nn.compact
     def __call__(
@@ -444,7 +487,8 @@ class DCGANDiscriminator(ConvNetwork):
         """The first convolution, of images [C, H, W, B] joined with their labels.
 
         A convolution of joined maps is the sum of two convolutions, and the labels'
-        is computed once per class, with equal results and gradients.
+        is computed once per class, with equal results and gradients. Initialisers that
+        look at the fan-in see that of each part.
         """
         _, height, width, _ = maps.shape
         classes = jnp.eye(self.num_classes)

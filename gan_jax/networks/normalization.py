@@ -32,8 +32,6 @@ class VirtualBatchNorm(nn.Module):
     feature_axis: int
     batch_axis: int
     epsilon: float = 1e-5
-    use_scale: bool = True
-    use_bias: bool = True
 
     @nn.compact
     def __call__(self, inputs: jax.Array) -> jax.Array:
@@ -52,14 +50,10 @@ class VirtualBatchNorm(nn.Module):
         multiplier = jax.lax.rsqrt(variance + self.epsilon)
         shape = [1] * inputs.ndim
         shape[feature_axis] = features = inputs.shape[feature_axis]
-        if self.use_scale:
-            scale = self.param("scale", nn.initializers.ones_init(), (features,))
-            multiplier = multiplier * scale.reshape(shape)
-        outputs = (inputs - mean) * multiplier
-        if self.use_bias:
-            bias = self.param("bias", nn.initializers.zeros_init(), (features,))
-            outputs = outputs + bias.reshape(shape)
-        return outputs
+        scale = self.param("scale", nn.initializers.ones_init(), (features,))
+        bias = self.param("bias", nn.initializers.zeros_init(), (features,))
+        multiplier = multiplier * scale.reshape(shape)
+        return (inputs - mean) * multiplier + bias.reshape(shape)
 
 
 def _virtual_statistics(

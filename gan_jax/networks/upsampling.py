@@ -36,10 +36,6 @@ class UpsamplingGenerator(ConvNetwork):
     kernel_size: int = 3
     output: str = "tanh"
 
-    @property
-    def mixes_examples(self) -> bool:
-        return self.norm == "batch"
-
     def check(self) -> None:
         super().check()
         height, width, _ = self.image_shape

@@ -1,11 +1,14 @@
 """The convolutional networks against plain ones of XLA's convolutions, NHWC."""
 
 import jax
+import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
 from jax import lax
 
+from gan_jax.losses import gradient_penalty
 from gan_jax.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_jax.networks.upsampling import UpsamplingGenerator
 
@@ -396,6 +399,97 @@ def test_upsampling_generator():
     assert_close(images, jnp.tanh(outputs).reshape(5, 8, 4, 2))
 
 
+def test_generator_drops_before_its_last_layer_alone():
+    module = generator(dropout_rate=0.5, norm="none")
+    variables = randomized(module, LATENTS, None)
+    seen = []
+
+    def watch(next_function, arguments, keywords, context):
+        if context.method_name == "__call__" and arguments:
+            seen.append((context.module.name, np.mean(arguments[0] == 0)))
+        return next_function(*arguments, **keywords)
+
+    with nn.intercept_methods(watch):
+        module.apply(variables, LATENTS, None, train=True, rngs={"dropout": KEY})
+
+    zeros = {name: part for name, part in seen if name and name.startswith("conv_")}
+    assert zeros["conv_0"] == zeros["conv_1"] == 0
+    assert 0.3 < zeros["conv_2"] < 0.7
+
+
+def test_discriminator_drops_after_every_convolution():
+    module = discriminator(dropout_rate=0.5, norm="none")
+    variables = randomized(module, IMAGES, None)
+    seen = {}
+
+    def watch(next_function, arguments, keywords, context):
+        if context.method_name == "__call__" and arguments:
+            seen[context.module.name] = np.mean(arguments[0] == 0)
+        return next_function(*arguments, **keywords)
+
+    with nn.intercept_methods(watch):
+        module.apply(variables, IMAGES, None, train=True, rngs={"dropout": KEY})
+
+    assert seen["conv_0"] == 0
+    assert 0.3 < seen["conv_1"] < 0.7 and 0.3 < seen["logit"] < 0.7
+
+
+def test_moving_statistics_have_the_momentum_asked_for():
+    module = discriminator(norm_momentum=0.75)
+    variables = randomized(module, IMAGES, None)
+
+    _, state = module.apply(
+        variables, IMAGES, None, train=True, mutable=["batch_stats"]
+    )
+
+    maps = Plain(variables, train=True).conv("conv_0", IMAGES, 2)
+    for name, value in (("mean", maps.mean((0, 1, 2))), ("var", maps.var((0, 1, 2)))):
+        before = variables["batch_stats"]["conv_0_norm"][name]
+        after = state["batch_stats"]["conv_0_norm"][name]
+        assert_close(after, 0.75 * before + 0.25 * value)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"pool_layers": (True, False)},
+        {"conditioning": "one_hot"},
+        {"conditioning": "branches", "branch_filters": 2},
+        {"conditioning": "auxiliary"},
+        {"norm": "virtual", "reference_examples": 3},
+        {"dense_sizes": (4,)},
+    ],
+    ids=str,
+)
+def test_gradient_penalties_have_gradients(changes):
+    """Second derivatives, against central differences in one direction."""
+    module = discriminator(**({"norm": "none"} | changes))
+    conditioning = module.conditioning
+    labels = LABELS if conditioning in ("one_hot", "branches") else None
+    variables = randomized(module, IMAGES, labels)
+    params = variables.pop("params")
+    flat, unravel = jax.flatten_util.ravel_pytree(params)
+    direction = jax.random.normal(jax.random.key(5), flat.shape)
+    direction = direction / jnp.linalg.norm(direction)
+
+    @jax.jit
+    def penalty(distance):
+        moved = unravel(flat + distance * direction)
+
+        def logits_of(images):
+            inputs = {"params": moved, **variables}
+            return module.apply(inputs, images, labels, train=True).logits
+
+        return gradient_penalty(logits_of, IMAGES, IMAGES[::-1], KEY)
+
+    derivative = jax.jit(jax.grad(penalty))(0.0)
+
+    step = 1e-2
+    expected = (penalty(step) - penalty(-step)) / (2 * step)
+    np.testing.assert_allclose(derivative, expected, rtol=0.05, atol=1e-2)
+
+
 def test_filters_are_multiplied_everywhere():
     module = generator(filter_multiplier=2, dense_sizes=(7,))
     shapes = jax.tree.map(jnp.shape, randomized(module, LATENTS, None)["params"])
@@ -417,6 +511,7 @@ def test_filters_are_multiplied_everywhere():
         (generator(), LATENTS),
         (generator(norm="none"), LATENTS),
         (generator(norm="virtual", reference_examples=3), LATENTS),
+        (UpsamplingGenerator(**SMALL, image_shape=(8, 4, 2), num_filters=2), LATENTS),
         (discriminator(), IMAGES),
         (discriminator(norm="none"), IMAGES),
         (discriminator(norm_layers=(False, False)), IMAGES),
@@ -505,6 +600,19 @@ def test_dropout_leaves_the_reference_alone():
         (generator(conditioning="branches", norm="virtual"), "no virtual batch norm"),
         (generator(norm="layer"), "norm 'layer' is unknown"),
         (generator(filter_multiplier=0), "filter_multiplier is 0"),
+        (generator(strides=(0, 2, 2)), r"strides is \(0, 2, 2\); it must be >= 1"),
+        (generator(filters=(5, -3)), r"filters is \(5, -3\)"),
+        (generator(kernel_size=0), "kernel_size is 0"),
+        (generator(norm_momentum=1.5), r"norm_momentum is 1.5.*\[0, 1\)"),
+        (generator(norm_epsilon=0.0), "norm_epsilon is 0.0.*> 0"),
+        (discriminator(kernel_sizes=(3, 0)), r"kernel_sizes is \(3, 0\)"),
+        (discriminator(minibatch_kernels=-1), "minibatch_kernels is -1.*>= 0"),
+        (discriminator(dense_sizes=(0,)), r"dense_sizes is \(0,\)"),
+        (
+            discriminator(image_shape=(8, 4, 2), pool_layers=(True, True)),
+            r"leave nothing of images of \(8, 4\) after layer 1",
+        ),
+        (UpsamplingGenerator(num_blocks=-1), "num_blocks is -1.*>= 0"),
         (discriminator(strides=(2,)), "strides has 1 values.*2 filters"),
         (discriminator(pool_layers=(True,) * 3), "pool_layers has 3 values"),
         (UpsamplingGenerator(image_shape=(6, 8, 1)), "num_blocks is 2; 4 does not"),
