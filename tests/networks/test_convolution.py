@@ -1,0 +1,229 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+
+from gan_jax.networks.convolution import (
+    FORMULATIONS,
+    Conv,
+    ConvTranspose,
+    conv,
+    conv_transpose,
+)
+
+# (our function, our module, Flax's module)
+CONV = (conv, Conv, nn.Conv)
+CONV_TRANSPOSE = (conv_transpose, ConvTranspose, nn.ConvTranspose)
+
+# (kernel size, strides, (height, width), (channels, features)): every kernel, stride
+# and size of the networks, odd ones that a stride of 2 halves upwards among them, and
+# kernels smaller than the stride.
+CONV_CASES = [
+    (1, 2, (4, 7), (2, 3)),
+    (2, 1, (4, 7), (2, 3)),
+    (2, 2, (7, 8), (2, 3)),
+    (3, 1, (4, 8), (2, 3)),
+    (3, 1, (28, 14), (3, 2)),
+    (3, 2, (16, 8), (2, 3)),
+    (3, 2, (7, 28), (2, 3)),
+    (5, 1, (28, 16), (2, 1)),
+    (5, 1, (2, 8), (2, 3)),
+    (5, 2, (7, 14), (3, 2)),
+    (5, 2, (28, 32), (1, 3)),
+    (5, 2, (2, 4), (2, 3)),
+    (7, 1, (32, 2), (1, 3)),
+    (7, 2, (7, 16), (2, 3)),
+]
+CONV_TRANSPOSE_CASES = [
+    (1, 2, (4, 7), (2, 3)),
+    (2, 1, (4, 7), (2, 3)),
+    (2, 2, (4, 7), (2, 3)),
+    (3, 1, (7, 8), (2, 3)),
+    (3, 2, (7, 8), (3, 2)),
+    (3, 2, (14, 16), (2, 1)),
+    (5, 1, (7, 8), (2, 3)),
+    (5, 1, (28, 2), (2, 1)),
+    (5, 2, (2, 4), (2, 3)),
+    (5, 2, (7, 8), (3, 2)),
+    (5, 2, (14, 16), (2, 1)),
+    (7, 1, (4, 32), (1, 3)),
+    (7, 2, (2, 7), (2, 3)),
+]
+
+
+def batch_last(images):
+    return images.transpose(3, 1, 2, 0)
+
+
+def flax_layer(module, features, kernel_size, strides, **fields):
+    """Flax's layer; fields and defaults as ours."""
+    size = (kernel_size, kernel_size)
+    return module(features, size, strides=(strides, strides), padding="SAME", **fields)
+
+
+def flax_function(module, kernel_size, strides):
+    """Flax's layer as a function like ours, of images [C, H, W, B] and a kernel."""
+
+    def function(images, kernel):
+        layer = flax_layer(
+            module, kernel.shape[-1], kernel_size, strides, use_bias=False
+        )
+        images = images.transpose(3, 1, 2, 0)
+        return batch_last(layer.apply({"params": {"kernel": kernel}}, images))
+
+    return function
+
+
+def random_images_and_kernel(kernel_size, size, channels):
+    random = np.random.default_rng(0)
+    images = random.normal(size=(channels[0], *size, 3)).astype(np.float32)
+    kernel = random.normal(size=(kernel_size, kernel_size, *channels))
+    return jnp.asarray(images), jnp.asarray(kernel, jnp.float32)
+
+
+# Compiles in half the time.
+quick_jit = functools.partial(
+    jax.jit, compiler_options={"xla_backend_optimization_level": 0}
+)
+
+
+def assert_close(actual, expected):
+    jax.tree.map(
+        lambda actual, expected: np.testing.assert_allclose(
+            actual, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max()
+        ),
+        actual,
+        expected,
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "kernel_size", "strides", "size", "channels"),
+    [(CONV, *case) for case in CONV_CASES]
+    + [(CONV_TRANSPOSE, *case) for case in CONV_TRANSPOSE_CASES],
+    ids=lambda value: value[0].__name__ if value in (CONV, CONV_TRANSPOSE) else None,
+)
+def test_values_and_gradients_equal_flax(kind, kernel_size, strides, size, channels):
+    ours, _, flax_module = kind
+    images, kernel = random_images_and_kernel(kernel_size, size, channels)
+
+    def outputs_and_gradients(function):
+        outputs, pull_back = jax.vjp(function, images, kernel)
+        weights = np.random.default_rng(1).normal(size=outputs.shape)
+        return outputs, pull_back(jnp.asarray(weights, jnp.float32))
+
+    @quick_jit
+    def every_formulation():
+        flax = outputs_and_gradients(flax_function(flax_module, kernel_size, strides))
+        return flax, {
+            formulation: outputs_and_gradients(
+                functools.partial(ours, strides=strides, formulation=formulation)
+            )
+            for formulation in FORMULATIONS
+        }
+
+    expected, actual = every_formulation()
+
+    assert actual.keys() == {"patches", "xla"}
+    for results in actual.values():
+        assert_close(results, expected)
+
+
+@pytest.mark.parametrize("kind", [CONV, CONV_TRANSPOSE], ids=["conv", "transpose"])
+def test_gradient_penalty_is_differentiable(kind):
+    ours, _, flax_module = kind
+    images, kernel = random_images_and_kernel(3, (5, 4), (2, 3))
+
+    def penalty_gradients(function):
+        def score(images, kernel):
+            return jnp.sum(jnp.tanh(function(images, kernel)))
+
+        def penalty(images, kernel):
+            return jnp.sum(jax.grad(score)(images, kernel) ** 2)
+
+        return jax.grad(penalty, (0, 1))(images, kernel)
+
+    @quick_jit
+    def every_formulation():
+        return penalty_gradients(flax_function(flax_module, 3, 2)), [
+            penalty_gradients(
+                functools.partial(ours, strides=2, formulation=formulation)
+            )
+            for formulation in FORMULATIONS
+        ]
+
+    expected, actual = every_formulation()
+
+    for results in actual:
+        assert_close(results, expected)
+
+
+@pytest.mark.parametrize("use_bias", [True, False])
+@pytest.mark.parametrize("kind", [CONV, CONV_TRANSPOSE], ids=["conv", "transpose"])
+def test_layers_equal_flax_layers(kind, use_bias):
+    _, module, flax_module = kind
+    images, _ = random_images_and_kernel(3, (5, 4), (2, 3))
+    images_first = images.transpose(3, 1, 2, 0)
+    layer = module(3, 3, 2, use_bias=use_bias)
+    flax = flax_layer(flax_module, 3, 3, 2, use_bias=use_bias)
+
+    variables = layer.init(jax.random.key(1), images)
+    jax.tree.map(
+        np.testing.assert_array_equal,
+        variables,
+        flax.init(jax.random.key(1), images_first),
+    )
+    if use_bias:
+        variables["params"]["bias"] = jnp.arange(3.0)
+
+    def outputs_and_gradients(apply):
+        outputs, pull_back = jax.vjp(apply, variables)
+        return outputs, pull_back(outputs)
+
+    @quick_jit
+    def both():
+        return (
+            outputs_and_gradients(lambda variables: layer.apply(variables, images)),
+            outputs_and_gradients(
+                lambda variables: batch_last(flax.apply(variables, images_first))
+            ),
+        )
+
+    assert_close(*both())
+
+
+@pytest.mark.parametrize("module", [Conv, ConvTranspose])
+def test_kernel_initializer_is_a_field(module):
+    layer = module(4, 3, kernel_init=nn.initializers.constant(0.5))
+
+    variables = layer.init(jax.random.key(0), jnp.zeros((2, 4, 4, 3)))
+
+    np.testing.assert_array_equal(
+        variables["params"]["kernel"], np.full((3, 3, 2, 4), 0.5)
+    )
+
+
+@pytest.mark.parametrize(("backend", "uses_xla"), [("cpu", False), ("gpu", True)])
+@pytest.mark.parametrize("module", [Conv, ConvTranspose])
+def test_backend_chooses_the_formulation(module, backend, uses_xla, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    images = jnp.zeros((2, 4, 4, 3))
+    layer = module(3, 3, 2)
+    variables = {"params": {"kernel": jnp.zeros((3, 3, 2, 3)), "bias": jnp.zeros(3)}}
+
+    def loss(variables, images):
+        return layer.apply(variables, images).sum()
+
+    program = jax.make_jaxpr(jax.grad(loss, (0, 1)))(variables, images)
+
+    assert ("conv_general_dilated" in str(program)) == uses_xla
+
+
+@pytest.mark.parametrize("function", [conv, conv_transpose])
+def test_refuses_an_unknown_formulation(function):
+    images, kernel = random_images_and_kernel(3, (4, 4), (2, 3))
+    with pytest.raises(ValueError, match="'patches', 'xla'.*not 'fft'"):
+        function(images, kernel, 1, formulation="fft")
