@@ -18,6 +18,8 @@ from configs import dcgan_mnist
 def get_config() -> ConfigDict:
     config = dcgan_mnist.get_config()
     config.batch_size = 100
+    config.joint_batches = False
+    config.modes.discriminator_in_generator_step = "train"
     config.latent.prior = "uniform"
     generator, discriminator = config.generator, config.discriminator
     generator.dense_sizes = ()

@@ -16,13 +16,14 @@ from configs import dcgan_mnist
 def get_config() -> ConfigDict:
     config = dcgan_mnist.get_config()
     config.num_epochs = 100
+    config.joint_batches = False
+    config.modes.discriminator_in_generator_step = "train"
     config.batch_size = 256
     generator, discriminator = config.generator, config.discriminator
     for network in (generator, discriminator):
         network.negative_slope = 0.3
         network.norm_momentum = 0.99
         network.norm_epsilon = 1e-3
-        network.kernel_init = "xavier_uniform"
     generator.dense_sizes = ()
     generator.use_bias = False
     discriminator.filters = (64, 128)

@@ -26,6 +26,8 @@ def get_config() -> ConfigDict:
     config.data.flip = False  # mirrors real training images half of the time
 
     config.conditional = True  # whether the networks see labels
+    # Whether D sees real and generated images in one batch; matters to batch norm.
+    config.joint_batches = False
     config.latent = ConfigDict()
     config.latent.size = 100  # length of z
     config.latent.prior = "normal"  # 'normal' N(0, 1), 'uniform' U(-1, 1)

@@ -189,6 +189,12 @@ def _check_combinations(config: ConfigDict) -> None:
                 "(batch norm, minibatch discrimination), so that no image has a "
                 "gradient of its own"
             )
+    if config.joint_batches and config.discriminator.get("minibatch_kernels", 0):
+        raise ConfigError(
+            "config.joint_batches is True, but config.discriminator.minibatch_kernels "
+            f"is {config.discriminator.minibatch_kernels}: minibatch discrimination "
+            "must not see real and generated images together"
+        )
     for field, unused in (("class_smoothing", 0.0), ("class_weight", 1.0)):
         used = config.loss[field] != unused
         if used and discriminator.conditioning != "auxiliary":
@@ -269,6 +275,7 @@ def build_gan(config: ConfigDict, spec: DatasetSpec) -> Gan:
         r1_gamma=config.loss.r1_gamma,
         gradient_penalty=config.loss.gradient_penalty,
         l1_weight=config.loss.l1_weight,
+        joint_batches=config.joint_batches,
         class_weight=config.loss.class_weight,
         class_smoothing=config.loss.class_smoothing,
         modes=PhaseModes(

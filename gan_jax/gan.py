@@ -54,6 +54,9 @@ class Gan:
       gradient_penalty: weight lambda of Wasserstein's gradient penalty; 0: none.
       l1_weight: of the mean absolute difference between a generated image and a real
         one (of the same class if conditional) in the generator's loss; 0: none.
+      joint_batches: whether real and generated images go through the discriminator
+        together in its step, so that batch norm has the statistics of both, rather
+        than one after the other.
       class_weight: of the class loss of an auxiliary classifier, in both losses.
       class_smoothing: k-way label smoothing of that loss's targets.
     """
@@ -73,6 +76,7 @@ class Gan:
     r1_gamma: float
     gradient_penalty: float
     l1_weight: float
+    joint_batches: bool
     class_weight: float
     class_smoothing: float
     modes: PhaseModes
@@ -378,8 +382,8 @@ class Gan:
         self, variables: dict, real: Batch, fake: Batch, *, train: bool, key: jax.Array
     ) -> tuple[tuple[Verdict, Verdict], PyTree]:
         """Verdicts on real and on generated images, and the new model state."""
-        if not self.discriminator.mixes_examples:
-            # One pass over both is faster and gives the same logits.
+        if self.joint_batches or not self.discriminator.mixes_examples:
+            # Where examples do not mix, one pass is faster and gives the same logits.
             both = jax.tree.map(lambda *parts: jnp.concatenate(parts), real, fake)
             verdict, model_state = _apply(
                 self.discriminator,

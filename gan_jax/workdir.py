@@ -15,6 +15,7 @@ _FREE_FIELDS = ("data.dir", "classifier.cache_dir", "steps_per_dispatch")
 # Fields that came after the first runs, with what those did.
 _LATER_FIELDS = {
     "test_every": 0,
+    "joint_batches": False,
     "data.grayscale": False,
     "data.flip": False,
     "generator.conditioning": "one_hot",

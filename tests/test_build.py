@@ -450,6 +450,11 @@ def test_the_resnet_judge_sees_mirrored_images_only_of_symmetric_classes(
             {"conditional": False, "eval.scores": ("inception_score",)},
             "conditioning is 'auxiliary'.*conditional is False",
         ),
+        (
+            "vtgan_cifar",
+            {"joint_batches": True},
+            "joint_batches is True.*minibatch discrimination must not",
+        ),
         ("default", {"test_every": -1}, "test_every is -1.*>= 0"),
     ],
 )

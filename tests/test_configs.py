@@ -234,6 +234,7 @@ def test_dcgan_is_that_of_report_a():
     assert generator.norm == discriminator.norm == "batch"
     assert not generator.norm_after_activation
     assert not discriminator.norm_after_activation
+    assert config.joint_batches
 
 
 def test_variations_of_report_a():

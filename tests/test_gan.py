@@ -292,6 +292,7 @@ def stub_gan(discriminator, modes=None):
         r1_gamma=0.0,
         gradient_penalty=0.0,
         l1_weight=0.0,
+        joint_batches=False,
         class_weight=1.0,
         class_smoothing=0.0,
         modes=modes or PhaseModes(),
@@ -308,6 +309,18 @@ def test_a_discriminator_that_mixes_never_sees_both_batches_together():
     np.testing.assert_allclose(loss, fake - real, rtol=1e-5)
     # The real batch first, then the generated one.
     mean = 0.5 * (0.5 * real) + 0.5 * fake
+    np.testing.assert_allclose(model_state["batch_stats"]["mean"], mean, rtol=1e-5)
+
+
+def test_joint_batches_share_their_statistics():
+    gan = dataclasses.replace(stub_gan(BatchMeanDiscriminator()), joint_batches=True)
+    generator, discriminator = map(player, gan.init(jax.random.key(0)))
+
+    loss, (model_state, _) = discriminator_loss(gan, generator, discriminator)
+
+    # One mean for both kinds, which cannot be told apart by it.
+    np.testing.assert_allclose(loss, 0.0, atol=1e-6)
+    mean = 0.5 * (scaled_real_images().mean() + 0.25) / 2
     np.testing.assert_allclose(model_state["batch_stats"]["mean"], mean, rtol=1e-5)
 
 
