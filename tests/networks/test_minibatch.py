@@ -9,15 +9,18 @@ BATCH, FEATURES, KERNELS, DIM = 6, 4, 3, 2
 LAYER = MinibatchDiscrimination(num_kernels=KERNELS, kernel_dim=DIM)
 
 
+def random_normal(seed, shape):
+    return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
+
+
 @pytest.fixture
 def features():
-    return jax.random.normal(jax.random.key(0), (BATCH, FEATURES))
+    return random_normal(0, (BATCH, FEATURES))
 
 
 @pytest.fixture
 def kernel():
-    shape = (FEATURES, KERNELS, DIM)
-    return 0.3 * jax.random.normal(jax.random.key(1), shape)
+    return 0.3 * random_normal(1, (FEATURES, KERNELS, DIM))
 
 
 @jax.jit
