@@ -51,12 +51,17 @@ def save_config(workdir: pathlib.Path, config: ConfigDict) -> None:
     """Writes config.json, or compares with the one that is there.
 
     Raises:
-      ConfigError: the folder holds a run of a different config; names the fields.
+      ConfigError: the folder holds a run of a different config, and names the fields;
+        or a run of which this file is missing.
     """
     path = workdir / CONFIG_FILE
     if path.exists():
         check_same_config(workdir, config, free=_FREE_FIELDS)
         return
+    if any((workdir / "checkpoints").glob("*")):
+        raise ConfigError(
+            f"{workdir} holds checkpoints but no {CONFIG_FILE}: of what run is unknown"
+        )
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(config_to_dict(config), indent=2) + "\n")
 

@@ -167,3 +167,12 @@ def test_runs_from_before_a_field_existed_can_be_used(small_config, tmp_path):
     save_config(tmp_path, config)  # is not refused
     with pytest.raises(ConfigError, match="data.flip is True here, False there"):
         save_config(tmp_path, small_config({"data.flip": True}))
+
+
+def test_checkpoints_of_an_unknown_run_are_not_gone_on_with(small_config, tmp_path):
+    (tmp_path / "checkpoints" / "430").mkdir(parents=True)
+
+    with pytest.raises(ConfigError, match="holds checkpoints but no config.json"):
+        save_config(tmp_path, small_config())
+
+    assert not (tmp_path / "config.json").exists()

@@ -91,18 +91,6 @@ def test_starts_as_plain_normalization():
     )
 
 
-def test_scale_and_bias_can_be_left_out():
-    inputs = inputs_of(DENSE)
-    layer = VirtualBatchNorm(REFERENCE_SIZE, 1, 0, use_scale=False, use_bias=False)
-    outputs, variables = layer.init_with_output(jax.random.key(0), inputs)
-
-    assert variables == {}
-    initial = {"scale": np.ones(3), "bias": np.zeros(3)}
-    np.testing.assert_allclose(
-        outputs, expected_outputs(inputs, DENSE, initial), rtol=1e-5, atol=1e-5
-    )
-
-
 @BOTH
 def test_reference_is_normalized_as_by_batch_norm_in_train_mode(layout):
     _, feature_axis, batch_axis = layout
