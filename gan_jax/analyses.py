@@ -105,7 +105,7 @@ def dropout_sweep(generator: Generator, key: jax.Array) -> np.ndarray:
     Columns are `_columns`.
 
     Raises:
-      ConfigError: the network has no dropout.
+      ConfigError: it was trained without dropout.
 
     Source: Dittrich (quality up, diversity down, collapse at 0).
     """
@@ -124,13 +124,13 @@ def with_dropout(generator: Generator, rate: float) -> Generator:
     """The generator that generates in train mode with another dropout rate in [0, 1).
 
     Raises:
-      ConfigError: the network has no dropout.
+      ConfigError: it was trained without dropout.
     """
     gan = generator.sampler.gan
-    if not hasattr(gan.generator, "dropout_rate"):
+    if not gan.generator.dropout_rate:
         raise ConfigError(
-            "the dropout analysis needs a generator with a dropout rate; "
-            f"{type(gan.generator).__name__} has none"
+            "the dropout analysis needs a generator that was trained with dropout; "
+            "config.generator.dropout_rate is 0"
         )
     gan = dataclasses.replace(
         gan,
