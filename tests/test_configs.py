@@ -29,6 +29,16 @@ EVERY = [(name, None) for name in NAMES] + [
     (name, str(number)) for name, numbers in NUMBERED.items() for number in numbers
 ]
 EVERY_IDS = [name if model is None else f"{name}:{model}" for name, model in EVERY]
+# Each takes seconds to compile, and differs from others in nothing but sizes.
+COMPILED_SLOWLY = (
+    "dcgan_mnist",
+    "dcgan_tutorial_mnist",
+    "dcgan_small_kernel_mnist",
+    "dcgan_small_kernel_svhn",
+    "dcgan_dropout_mnist",
+    "wgan_mnist",
+    "acgan_cifar",
+)
 
 
 def load(name, model=None):
@@ -49,7 +59,16 @@ def test_configs_are_possible(name, model):
         build.build_optimizer(config, player, 10)
 
 
-@pytest.mark.parametrize(("name", "model"), EVERY, ids=EVERY_IDS)
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        pytest.param(
+            *each, marks=[pytest.mark.slow] if each[0] in COMPILED_SLOWLY else []
+        )
+        for each in EVERY
+    ],
+    ids=EVERY_IDS,
+)
 def test_one_step_of_every_config(name, model, small_config, tiny_spec):
     config = load(name, model)
     convolutional = config.generator.name != "mlp"

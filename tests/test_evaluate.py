@@ -162,7 +162,7 @@ def test_runs_of_gan_test_have_images_of_their_own(run, monkeypatch, real_judge)
             seen.append(np.asarray(images))
             return super().logits(images, **kwargs)
 
-    watching = Watching(judge.network, judge.params, judge.image_shape)
+    watching = Watching(judge.network, judge.variables, judge.image_shape)
     monkeypatch.setattr(
         evaluate_module, "load_or_train_classifier", lambda *a, **k: watching
     )

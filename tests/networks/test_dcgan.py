@@ -47,19 +47,17 @@ def discriminator(**changes):
 
 def randomized(module, inputs, labels):
     """Its variables, none of them at its special first value."""
-    variables = jax.jit(lambda: module.init(KEY, inputs, labels, train=False))()
-    leaves, structure = jax.tree.flatten(variables)
-    keys = jax.random.split(jax.random.key(9), len(leaves))
-    return jax.tree.unflatten(
-        structure,
-        [
-            # Positive, as variances must be; kernels of either sign.
-            0.5 + jax.random.uniform(key, leaf.shape)
-            if leaf.ndim == 1
-            else 0.4 * jax.random.normal(key, leaf.shape)
-            for key, leaf in zip(keys, leaves, strict=True)
-        ],
-    )
+    shapes = jax.eval_shape(lambda: module.init(KEY, inputs, labels, train=False))
+    random = np.random.default_rng(9)
+
+    def draw(leaf):
+        if leaf.dtype != jnp.float32:  # labels of a reference batch
+            return jnp.asarray(random.integers(CLASSES, size=leaf.shape), leaf.dtype)
+        if leaf.ndim == 1:  # positive, as variances must be
+            return jnp.asarray(random.uniform(0.5, 1.5, leaf.shape), leaf.dtype)
+        return jnp.asarray(0.4 * random.standard_normal(leaf.shape), leaf.dtype)
+
+    return jax.tree.map(draw, shapes)
 
 
 KEY = jax.random.key(0)
