@@ -6,7 +6,7 @@
 Published: parameter totals (tests hold them), and that such small changes break the
 plain GAN.
 
-Cost, by estimate: on two CPU cores about four minutes per epoch; see RESULTS.md.
+Cost, by estimate: on two CPU cores about four minutes per epoch.
 """
 
 from ml_collections import ConfigDict

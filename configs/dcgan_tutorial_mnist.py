@@ -5,7 +5,7 @@
 
 Published: parameter totals (tests hold them), pictures, and no scores.
 
-Cost, by estimate: on two CPU cores about six minutes per epoch; see RESULTS.md.
+Cost, by estimate: on two CPU cores about six minutes per epoch.
 """
 
 from ml_collections import ConfigDict
