@@ -40,7 +40,7 @@ from gan_jax.steps import (
     make_run_steps,
     make_train_step,
 )
-from gan_jax.types import Batch, GanState, PyTree
+from gan_jax.types import Batch, GanState
 
 SCORES = ("inception_score", "gan_test", "gan_train")
 LABELLED_SCORES = ("gan_test", "gan_train")
@@ -166,7 +166,6 @@ def check_config(config: ConfigDict) -> None:
 
 
 def _check_combinations(config: ConfigDict) -> None:
-    dataset_spec(config)
     if not config.conditional:
         labelled = [name for name in config.eval.scores if name in LABELLED_SCORES]
         if labelled:
@@ -444,7 +443,7 @@ def build_test_losses(
         )
         losses = jax.lax.map(
             lambda numbered: gan.test_losses(
-                sampling_variables(state),
+                state.sampling_variables,
                 state.discriminator.variables,
                 numbered[1],
                 jax.random.fold_in(key, numbered[0]),
@@ -454,11 +453,6 @@ def build_test_losses(
         return jax.tree.map(jnp.mean, losses)
 
     return test_losses
-
-
-def sampling_variables(state: GanState) -> dict[str, PyTree]:
-    """The variables that generate: the averaged ones where they are kept."""
-    return state.generator.variables if state.ema is None else state.ema
 
 
 def build_sampler(config: ConfigDict, gan: Gan) -> Sampler:

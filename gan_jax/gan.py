@@ -12,7 +12,7 @@ import numpy as np
 
 from gan_jax import losses
 from gan_jax.data.batches import scale_images, to_uint8
-from gan_jax.networks.reference import reference_batch
+from gan_jax.networks.reference import REFERENCE, reference_batch
 from gan_jax.types import Batch, PlayerState, PyTree, Verdict
 
 PRIORS = {
@@ -103,7 +103,7 @@ class Gan:
         )
         if size := self.generator.reference_size:
             keys = _named_keys(generator_key, "latents", "labels")
-            generator["reference"] = reference_batch(
+            generator[REFERENCE] = reference_batch(
                 self.sample_latents(keys["latents"], size),
                 self._labels(self.sample_labels(keys["labels"], size)),
             )
@@ -114,7 +114,7 @@ class Gan:
                     f"a reference batch of {size} needs as many real examples, not "
                     f"{num_examples}"
                 )
-            discriminator["reference"] = reference_batch(
+            discriminator[REFERENCE] = reference_batch(
                 scale_images(reference.images[:size], self.value_range),
                 self.seen_labels(reference.labels[:size]),
             )
@@ -423,7 +423,7 @@ def count_params(variables: dict[str, PyTree]) -> tuple[int, int]:
     def count(tree: PyTree) -> int:
         return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(tree))
 
-    learned = {name: variables[name] for name in variables if name != "reference"}
+    learned = {name: variables[name] for name in variables if name != REFERENCE}
     return count(learned), count(variables["params"])
 
 

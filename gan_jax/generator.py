@@ -147,7 +147,7 @@ def load_generator(
         gan.conditional,
         step,
         build.build_sampler(config, gan),
-        build.sampling_variables(state.gan),
+        state.gan.sampling_variables,
     )
 
 

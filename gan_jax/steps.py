@@ -9,6 +9,7 @@ import optax
 
 from gan_jax.data.batches import EpochOrder, take_batch
 from gan_jax.gan import Gan
+from gan_jax.networks.reference import REFERENCE
 from gan_jax.types import Batch, GanState, PlayerState, PyTree
 
 Metrics = dict[str, jax.Array]
@@ -224,7 +225,7 @@ def _averaged(
     variables: dict[str, PyTree], ema: dict[str, PyTree], decay: float
 ) -> dict[str, PyTree]:
     """The moving average after one more update; a reference batch stays as it is."""
-    averaged = {name: ema[name] for name in ema if name != "reference"}
+    averaged = {name: ema[name] for name in ema if name != REFERENCE}
     new = {name: variables[name] for name in averaged}
     return ema | optax.incremental_update(new, averaged, 1 - decay)
 

@@ -1,6 +1,7 @@
 """The training loop: many steps per call to the device, logged, saved, resumable."""
 
 import dataclasses
+import functools
 import math
 import pathlib
 import signal
@@ -93,6 +94,11 @@ class _Loop:
         self.test_losses = build.build_test_losses(self.config, self.gan)
         self.sampler = build.build_sampler(self.config, self.gan)
         self.keys = build.random_keys(self.config.seed)
+
+    @functools.cached_property
+    def test_data(self) -> Batch:
+        """The test set, put on the device when first needed and kept there."""
+        return jax.device_put(Batch(self.dataset.test_images, self.dataset.test_labels))
 
     def run(self, run_steps, state: LoopState, interrupted: threading.Event) -> None:
         """Trains to the end or to an interrupt."""
@@ -211,9 +217,8 @@ class _Loop:
         """Losses and accuracies on the test images, where they are due."""
         if not self._is_due(step, self.test_every):
             return {}
-        examples = Batch(self.dataset.test_images, self.dataset.test_labels)
         key = jax.random.fold_in(self.keys["test"], step)
-        losses = self.test_losses(state.gan, examples, key)
+        losses = self.test_losses(state.gan, self.test_data, key)
         return {
             f"test_{name}": float(value)
             for name, value in jax.device_get(losses).items()
@@ -248,7 +253,7 @@ class _Loop:
             self.gan.conditional,
             step,
             self.sampler,
-            build.sampling_variables(state.gan),
+            state.gan.sampling_variables,
         )
 
     def _save_samples(self, step: int, state: LoopState) -> None:

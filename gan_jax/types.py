@@ -44,3 +44,8 @@ class GanState:
     generator: PlayerState
     discriminator: PlayerState
     ema: dict[str, PyTree] | None  # averaged generator variables; None when not kept
+
+    @property
+    def sampling_variables(self) -> dict[str, PyTree]:
+        """The variables that generate: the averaged ones where they are kept."""
+        return self.generator.variables if self.ema is None else self.ema

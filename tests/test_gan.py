@@ -563,14 +563,19 @@ class LabelGenerator(nn.Module):
         )
 
 
-def test_l1_compares_images_of_one_class():
+def labelled_gan(**changes):
+    """A conditional Gan that paints labels, and its players."""
     gan = dataclasses.replace(
         stub_gan(ModeDiscriminator()),
         generator=LabelGenerator(),
         conditional=True,
-        l1_weight=2.0,
+        **changes,
     )
-    generator, discriminator = map(player, gan.init(jax.random.key(0)))
+    return gan, *map(player, gan.init(jax.random.key(0)))
+
+
+def test_l1_compares_images_of_one_class():
+    gan, generator, discriminator = labelled_gan(l1_weight=2.0)
 
     loss, (_, metrics) = generator_loss(gan, generator, discriminator)
 
@@ -582,13 +587,7 @@ def test_l1_compares_images_of_one_class():
 
 
 def test_gradient_penalty_is_between_images_of_one_class():
-    gan = dataclasses.replace(
-        stub_gan(ModeDiscriminator()),
-        generator=LabelGenerator(),
-        conditional=True,
-        gradient_penalty=1.0,
-    )
-    generator, discriminator = map(player, gan.init(jax.random.key(0)))
+    gan, generator, discriminator = labelled_gan(gradient_penalty=1.0)
 
     _, (_, metrics) = discriminator_loss(gan, generator, discriminator)
 

@@ -20,7 +20,7 @@ ALLOWED = {
     "latents": set(),
     "gan": {"losses", "networks", "data.batches", "types"},
     "sampling": {"gan", "types"},
-    "steps": {"gan", "losses", "data.batches", "types"},
+    "steps": {"gan", "losses", "networks", "data.batches", "types"},
     "classifier": {"data.augment", "metrics", "networks.classifiers"},
     "describe": {"gan"},
     "build": {

@@ -23,57 +23,6 @@ FORMULATIONS = ("patches", "xla")
 _DIMENSION_NUMBERS = ("CHWN", "HWIO", "CHWN")
 
 
-class Conv(nn.Module):
-    """Convolution of [C, H, W, B] to [features, ceil(H / s), ceil(W / s), B].
-
-    Parameters, initialisation and results are those of `nn.Conv` with SAME padding, but
-    for the order of the images' axes: `kernel` [k, k, C, features], `bias` [features].
-    """
-
-    features: int
-    kernel_size: int
-    strides: int = 1
-    use_bias: bool = True
-    kernel_init: Callable = nn.initializers.lecun_normal()
-
-    @nn.compact
-    def __call__(self, images: jax.Array) -> jax.Array:
-        return _apply(self, conv, images)
-
-
-class ConvTranspose(nn.Module):
-    """Transposed convolution of [C, H, W, B] to [features, H * s, W * s, B].
-
-    Parameters, initialisation and results are those of `nn.ConvTranspose` with SAME
-    padding, but for the order of the images' axes: `kernel` [k, k, C, features], `bias`
-    [features].
-    """
-
-    features: int
-    kernel_size: int
-    strides: int = 1
-    use_bias: bool = True
-    kernel_init: Callable = nn.initializers.lecun_normal()
-
-    @nn.compact
-    def __call__(self, images: jax.Array) -> jax.Array:
-        return _apply(self, conv_transpose, images)
-
-
-def _apply(
-    module: Conv | ConvTranspose, function: Callable, images: jax.Array
-) -> jax.Array:
-    size, features = module.kernel_size, module.features
-    kernel = module.param(
-        "kernel", module.kernel_init, (size, size, images.shape[0], features)
-    )
-    outputs = function(images, kernel, module.strides)
-    if module.use_bias:
-        bias = module.param("bias", nn.initializers.zeros_init(), (features,))
-        outputs = outputs + bias.reshape(-1, 1, 1, 1)
-    return outputs
-
-
 def _choose(formulation: str | None) -> str:
     """The one place that says which backend takes which formulation."""
     if formulation is None:
@@ -283,3 +232,44 @@ def _window(images: jax.Array, start: Sequence[int], size: Sequence[int]) -> jax
     ]
     zero = jnp.zeros((), images.dtype)
     return lax.pad(images, zero, [(0, 0, 0), *edges, (0, 0, 0)])
+
+
+class _Convolution(nn.Module):
+    """What both layers share; `apply_kernel` is what they do not."""
+
+    features: int
+    kernel_size: int
+    strides: int = 1
+    use_bias: bool = True
+    kernel_init: Callable = nn.initializers.lecun_normal()
+
+    @nn.compact
+    def __call__(self, images: jax.Array) -> jax.Array:
+        shape = (self.kernel_size, self.kernel_size, images.shape[0], self.features)
+        kernel = self.param("kernel", self.kernel_init, shape)
+        outputs = self.apply_kernel(images, kernel, self.strides)
+        if self.use_bias:
+            bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
+            outputs = outputs + bias.reshape(-1, 1, 1, 1)
+        return outputs
+
+
+class Conv(_Convolution):
+    """Convolution of [C, H, W, B] to [features, ceil(H / s), ceil(W / s), B].
+
+    Parameters, initialisation and results are those of `nn.Conv` with SAME padding, but
+    for the order of the images' axes: `kernel` [k, k, C, features], `bias` [features].
+    """
+
+    apply_kernel = staticmethod(conv)
+
+
+class ConvTranspose(_Convolution):
+    """Transposed convolution of [C, H, W, B] to [features, H * s, W * s, B].
+
+    Parameters, initialisation and results are those of `nn.ConvTranspose` with SAME
+    padding, but for the order of the images' axes: `kernel` [k, k, C, features], `bias`
+    [features].
+    """
+
+    apply_kernel = staticmethod(conv_transpose)

@@ -17,6 +17,7 @@ from gan_jax.networks.initializers import KERNEL_INITIALIZERS
 from gan_jax.networks.layers import Dropout, max_pool_2x2
 from gan_jax.networks.minibatch import MinibatchDiscrimination
 from gan_jax.networks.mlp import OUTPUT_ACTIVATIONS
+from gan_jax.networks.network import Network
 from gan_jax.networks.normalization import VirtualBatchNorm
 from gan_jax.networks.reference import prepend_reference
 from gan_jax.types import Verdict
@@ -38,12 +39,10 @@ _POSITIVE_FIELDS = (
 )
 
 
-class ConvNetwork(nn.Module):
+class ConvNetwork(Network):
     """What convolutional networks share: normalisation, activation, dropout.
 
     Attributes:
-      num_classes: of the data.
-      conditioning: how the network uses labels, one of its CONDITIONINGS.
       norm: 'batch', 'virtual' (Salimans et al. 2016, section 3.4) or 'none'.
       norm_momentum, norm_epsilon: of batch norm: 0.9 and 1e-5 are PyTorch's, 0.99 and
         1e-3 Keras's.
@@ -53,13 +52,8 @@ class ConvNetwork(nn.Module):
       negative_slope: of the leaky ReLU.
       dropout_rate: see the network.
       use_bias: whether layers have biases, but for those that batch norm follows.
-      kernel_init: a name from KERNEL_INITIALIZERS.
     """
 
-    CONDITIONINGS: ClassVar[tuple[str, ...]] = ("none",)
-
-    num_classes: int = 10
-    conditioning: str = "none"
     norm: str = "batch"
     norm_momentum: float = 0.9
     norm_epsilon: float = 1e-5
@@ -73,16 +67,14 @@ class ConvNetwork(nn.Module):
 
     @property
     def reference_size(self) -> int:
-        """Examples that stand in front of every batch inside the network."""
         return self.reference_examples if self.norm == "virtual" else 0
 
     @property
     def mixes_examples(self) -> bool:
-        """Whether, in train mode, an output depends on the others in its batch."""
         return self.norm == "batch"
 
     def check(self) -> None:
-        """Raises ValueError for settings that cannot be used together."""
+        super().check()
         if self.norm not in NORMS:
             raise ValueError(f"norm {self.norm!r} is unknown; known: {NORMS}")
         for name in _POSITIVE_FIELDS:
@@ -104,14 +96,6 @@ class ConvNetwork(nn.Module):
         """Whether a layer has a bias; before batch norm it would only drift."""
         directly = normalized and self.norm != "none" and not self.norm_after_activation
         return self.use_bias and not directly
-
-    def dense(self, features: int, *, use_bias: bool, name: str) -> nn.Dense:
-        return nn.Dense(
-            features,
-            use_bias=use_bias,
-            kernel_init=KERNEL_INITIALIZERS[self.kernel_init],
-            name=name,
-        )
 
     def normalize(self, features: jax.Array, *, train: bool, name: str) -> jax.Array:
         """Normalises dense features [B, F] or feature maps [C, H, W, B]."""

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from gan_jax.networks.initializers import KERNEL_INITIALIZERS
 from gan_jax.networks.layers import Dropout
+from gan_jax.networks.network import Network
 from gan_jax.types import Verdict
 
 ACTIVATIONS: dict[str, Callable[[jax.Array, float], jax.Array]] = {
@@ -56,16 +57,14 @@ class ConditionalDense(nn.Module):
         return jnp.concatenate(branches, axis=-1)
 
 
-class _MLP(nn.Module):
+class _MLP(Network):
     """What both players share: hidden layers of dense, [BN], activation, dropout.
 
     Labels are joined one-hot, in the first layer: see `ConditionalDense`.
     """
 
     CONDITIONINGS: ClassVar = ("none", "one_hot")
-    reference_size: ClassVar = 0  # no virtual batch normalisation
 
-    num_classes: int = 10
     conditioning: str = "one_hot"
     hidden_sizes: tuple[int, ...] = (512, 512)
     label_width: int = 64
@@ -75,7 +74,7 @@ class _MLP(nn.Module):
     kernel_init: str = "kaiming_normal"
 
     def check(self) -> None:
-        """Raises ValueError for settings that cannot be used together."""
+        super().check()
         if not self.hidden_sizes or min(self.hidden_sizes) < 1:
             raise ValueError(
                 f"hidden_sizes is {tuple(self.hidden_sizes)}; it must hold one "
@@ -87,14 +86,6 @@ class _MLP(nn.Module):
                 f"label_width is {self.label_width}; it must be between 0 "
                 f"and the first hidden layer's size, {first}"
             )
-
-    def dense(self, features: int, *, use_bias: bool, name: str) -> nn.Dense:
-        return nn.Dense(
-            features,
-            use_bias=use_bias,
-            kernel_init=KERNEL_INITIALIZERS[self.kernel_init],
-            name=name,
-        )
 
     def hidden(
         self,
@@ -176,8 +167,6 @@ class MLPDiscriminator(_MLP):
 
     Source: Dittrich (dropout 0.5); Ligocki & Salah (none).
     """
-
-    mixes_examples = False
 
     @nn.compact
     def __call__(

@@ -10,7 +10,7 @@ from flax import linen as nn
 
 from gan_jax.types import PyTree
 
-COLLECTION = "reference"
+REFERENCE = "reference"
 
 
 def reference_batch(inputs: jax.Array, labels: jax.Array | None) -> PyTree:
@@ -34,7 +34,7 @@ def prepend_reference(
 
     def variable(name, like):
         shape = (size, *like.shape[1:])
-        return module.variable(COLLECTION, name, jnp.zeros, shape, like.dtype).value
+        return module.variable(REFERENCE, name, jnp.zeros, shape, like.dtype).value
 
     inputs = jnp.concatenate([variable("inputs", inputs), inputs])
     if labels is not None:

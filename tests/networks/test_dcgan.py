@@ -89,9 +89,9 @@ class Plain:
     def dense(self, name, inputs):
         return self.bias(name, inputs @ self.params[name]["kernel"])
 
-    def conv(self, name, inputs, strides=1, kernel=None):
+    def conv(self, name, inputs, strides=1, kernel=None, function=None):
         kernel = self.params[name]["kernel"] if kernel is None else kernel
-        outputs = lax.conv_general_dilated(
+        outputs = (function or lax.conv_general_dilated)(
             inputs,
             kernel,
             (strides, strides),
@@ -101,15 +101,7 @@ class Plain:
         return self.bias(name, outputs)
 
     def conv_transpose(self, name, inputs, strides=1, kernel=None):
-        kernel = self.params[name]["kernel"] if kernel is None else kernel
-        outputs = lax.conv_transpose(
-            inputs,
-            kernel,
-            (strides, strides),
-            "SAME",
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )
-        return self.bias(name, outputs)
+        return self.conv(name, inputs, strides, kernel, lax.conv_transpose)
 
     def batch_norm(self, name, inputs):
         name = f"{name}_norm"

@@ -1,0 +1,41 @@
+"""What every generator and discriminator has."""
+
+from typing import ClassVar
+
+from flax import linen as nn
+
+from gan_jax.networks.initializers import KERNEL_INITIALIZERS
+
+
+class Network(nn.Module):
+    """The base of generators and discriminators.
+
+    Attributes:
+      CONDITIONINGS: the ways in which such a network can use labels, 'none' first.
+      num_classes: of the data.
+      conditioning: how this network uses labels, one of its CONDITIONINGS.
+      kernel_init: a name from KERNEL_INITIALIZERS.
+      mixes_examples: whether, in train mode, an output depends on the others in its
+        batch.
+      reference_size: examples of a reference batch that stand in front of every batch
+        inside the network; see reference.py.
+    """
+
+    CONDITIONINGS: ClassVar[tuple[str, ...]] = ("none",)
+    mixes_examples: ClassVar[bool] = False
+    reference_size: ClassVar[int] = 0
+
+    num_classes: int = 10
+    conditioning: str = "none"
+    kernel_init: str = "xavier_uniform"
+
+    def check(self) -> None:
+        """Raises ValueError for settings that cannot be used together."""
+
+    def dense(self, features: int, *, use_bias: bool, name: str) -> nn.Dense:
+        return nn.Dense(
+            features,
+            use_bias=use_bias,
+            kernel_init=KERNEL_INITIALIZERS[self.kernel_init],
+            name=name,
+        )
