@@ -77,13 +77,12 @@ RECIPES: dict[str, ClassifierSettings] = {
     "lenet": ClassifierSettings(name="lenet"),
     "resnet": ClassifierSettings(
         name="resnet",
-        num_epochs=8,
-        min_steps=1500,
+        num_epochs=12,
+        min_steps=1000,
         batch_size=128,
         learning_rate=5e-3,
         flip=True,
         max_shift=2,
-        label_smoothing=0.1,
         weight_decay=0.05,
     ),
 }

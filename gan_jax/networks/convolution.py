@@ -1,37 +1,65 @@
 """Convolutions with SAME padding on images with the batch last, [C, H, W, B].
 
-Each is written twice with the same results. Backends other than the CPU take XLA's
-convolution. CPUs take one matrix product over gathered patches, since there XLA's
-convolution gradients are 7 to 10 times slower inside `lax.scan` and `lax.fori_loop`.
-With jax 0.10.2 and batches of 128, a DCGAN's 5x5 layers with many channels and their
-gradients reach 50 to 65 GFLOP/s on one core there; those with a single channel take a
-fifth to a ninth of XLA's time.
+Each is written three times with the same results. Backends other than the CPU take
+XLA's convolution. On CPUs its gradients are 7 to 10 times slower inside `lax.scan` and
+`lax.fori_loop`; matrix products are not. Those of patches take the definition's
+multiplications, those of Fourier transforms often fewer; `_estimated_milliseconds` says
+which is faster.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+import math
+from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 
-FORMULATIONS = ("patches", "xla")
+from gan_jax.networks import fourier
+from gan_jax.networks.patches import Grid, gather, scatter
+
+FORMULATIONS = ("patches", "fourier", "xla")
 _DIMENSION_NUMBERS = ("CHWN", "HWIO", "CHWN")
 
 
-def _choose(formulation: str | None) -> str:
-    """The one place that says which backend takes which formulation."""
+def _choose(
+    formulation: str | None, grid: Grid, channels: int, features: int, batch: int
+) -> str:
+    """The one place that says what takes which formulation.
+
+    `channels` are those of the grid's images, `features` those of its patches' values.
+    """
     if formulation is None:
-        return "patches" if jax.default_backend() == "cpu" else "xla"
+        if jax.default_backend() != "cpu":
+            return "xla"
+        estimates = _estimated_milliseconds(grid, channels, features, batch)
+        return min(estimates, key=estimates.get)
     if formulation not in FORMULATIONS:
         raise ValueError(
             f"formulation must be one of {FORMULATIONS}, not {formulation!r}"
         )
     return formulation
+
+
+def _estimated_milliseconds(
+    grid: Grid, channels: int, features: int, batch: int
+) -> dict[str, float]:
+    """Of a layer with both its gradients on two CPU cores, for the comparison only.
+
+    Fitted to the times of 29 layers of this project's systems, measured by
+    `python -m benchmarks.convolutions`, with jax 0.10.2.
+    """
+    patch_elements = math.prod(grid.kernel_size) * channels * math.prod(grid.count)
+    patches = patch_elements * batch
+    rank = fourier.rank(grid)
+    phased_channels = grid.strides**2 * channels
+    spectra = rank * ((phased_channels + features) * batch + phased_channels * features)
+    products = fourier.multiplications(grid, channels, features, batch)
+    return {
+        "patches": 4.2e-8 * patches * features + 1.0e-6 * patches,
+        "fourier": 1.9e-8 * products + 4.0e-6 * spectra,
+    }
 
 
 def conv(
@@ -55,27 +83,32 @@ def conv(
     Raises:
       ValueError: for an unknown formulation.
     """
-    size, kernel_size = images.shape[1:3], kernel.shape[:2]
+    channels, *size, batch = images.shape
+    *kernel_size, _, features = kernel.shape
     pads = lax.padtype_to_pads(size, kernel_size, (strides, strides), "SAME")
-    if _choose(formulation) == "xla":
-        return lax.conv_general_dilated(
-            images,
-            kernel,
-            (strides, strides),
-            pads,
-            dimension_numbers=_DIMENSION_NUMBERS,
-        )
-    grid = _Grid(
-        kernel_size,
+    grid = Grid(
+        tuple(kernel_size),
         strides,
-        size=size,
+        size=tuple(size),
         count=tuple(-(-length // strides) for length in size),
         start=tuple(before for before, _ in pads),
     )
-    patches = _gather(grid, images)
-    features = kernel.shape[-1]
-    outputs = kernel.reshape(-1, features).T @ patches.reshape(patches.shape[0], -1)
-    return outputs.reshape(features, *patches.shape[1:])
+    match _choose(formulation, grid, channels, features, batch):
+        case "patches":
+            patches = gather(grid, images)
+            weights = kernel.reshape(-1, features).T
+            outputs = weights @ patches.reshape(patches.shape[0], -1)
+            return outputs.reshape(features, *patches.shape[1:])
+        case "fourier":
+            return fourier.convolve(grid, images, kernel)
+        case "xla":
+            return lax.conv_general_dilated(
+                images,
+                kernel,
+                (strides, strides),
+                pads,
+                dimension_numbers=_DIMENSION_NUMBERS,
+            )
 
 
 def conv_transpose(
@@ -103,20 +136,11 @@ def conv_transpose(
       ValueError: for an unknown formulation.
     """
     channels, height, width, batch = images.shape
-    kernel_size = kernel.shape[:2]
+    *kernel_size, _, features = kernel.shape
     pads = [_transpose_pads(length, strides) for length in kernel_size]
-    if _choose(formulation) == "xla":
-        return lax.conv_general_dilated(
-            images,
-            kernel,
-            (1, 1),
-            pads,
-            lhs_dilation=(strides, strides),
-            dimension_numbers=_DIMENSION_NUMBERS,
-        )
     # Every input paints one patch, in which the kernel stands upside down.
-    grid = _Grid(
-        kernel_size,
+    grid = Grid(
+        tuple(kernel_size),
         strides,
         size=(height * strides, width * strides),
         count=(height, width),
@@ -125,9 +149,22 @@ def conv_transpose(
             for length, (before, _) in zip(kernel_size, pads, strict=True)
         ),
     )
-    weights = kernel[::-1, ::-1].transpose(0, 1, 3, 2).reshape(-1, channels)
-    patches = weights @ images.reshape(channels, -1)
-    return _scatter(grid, patches.reshape(-1, height, width, batch))
+    painted = kernel[::-1, ::-1].transpose(0, 1, 3, 2)
+    match _choose(formulation, grid, features, channels, batch):
+        case "patches":
+            patches = painted.reshape(-1, channels) @ images.reshape(channels, -1)
+            return scatter(grid, patches.reshape(-1, height, width, batch))
+        case "fourier":
+            return fourier.convolve_transposed(grid, images, painted)
+        case "xla":
+            return lax.conv_general_dilated(
+                images,
+                kernel,
+                (1, 1),
+                pads,
+                lhs_dilation=(strides, strides),
+                dimension_numbers=_DIMENSION_NUMBERS,
+            )
 
 
 def _transpose_pads(length: int, strides: int) -> tuple[int, int]:
@@ -135,103 +172,6 @@ def _transpose_pads(length: int, strides: int) -> tuple[int, int]:
     total = length + strides - 2
     before = length - 1 if strides > length - 1 else -(-total // 2)
     return before, total - before
-
-
-class _Grid(NamedTuple):
-    """Where patches lie in images; every field is (along height, along width).
-
-    Patch i's row r is the images' row i * strides + r - start; rows outside are zeros.
-    """
-
-    kernel_size: tuple[int, int]
-    strides: int
-    size: tuple[int, int]  # of the images
-    count: tuple[int, int]  # of the patches
-    start: tuple[int, int]
-
-
-# Gathering and scattering are linear and each other's transposes. JAX's own transpose
-# of the slices is a sum of as many padded images, with which most layers and their
-# gradients took a quarter longer. Both go along one axis after the other, which XLA
-# compiles several times faster than a slice for every row and column of the kernel.
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _gather(grid: _Grid, images: jax.Array) -> jax.Array:
-    """[C, H, W, B] to [h * w * C, *count, B], ordered (row, column, channel)."""
-    strides = grid.strides
-    spans = [
-        (count - 1) * strides + length
-        for count, length in zip(grid.count, grid.kernel_size, strict=True)
-    ]
-    images = _window(images, [-first for first in grid.start], spans)
-    rows, columns = ((count - 1) * strides + 1 for count in grid.count)
-    patches = jnp.concatenate(
-        [
-            images[:, :, column : column + columns : strides]
-            for column in range(grid.kernel_size[1])
-        ]
-    )
-    return jnp.concatenate(
-        [patches[:, row : row + rows : strides] for row in range(grid.kernel_size[0])]
-    )
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _scatter(grid: _Grid, patches: jax.Array) -> jax.Array:
-    """The sum of patches laid over each other; the transpose of `_gather`."""
-    strides, batch = grid.strides, patches.shape[-1]
-    rows, columns = grid.count
-    patches = patches.reshape(*grid.kernel_size, -1, rows, columns, batch)
-    channels = patches.shape[2]
-    # Rows, and columns, that leave the same remainder to the stride are kept apart
-    # until the end, so that whole patches are added to contiguous numbers.
-    height, width = (
-        count - 1 + -(-length // strides)
-        for count, length in zip(grid.count, grid.kernel_size, strict=True)
-    )
-    phases = [
-        jnp.zeros((channels, height, width, strides, batch), patches.dtype)
-        for _ in range(strides)
-    ]
-    for row in range(grid.kernel_size[0]):
-        top = row // strides
-        sums = _sum_columns(patches[row], strides, width)
-        phases[row % strides] = phases[row % strides].at[:, top : top + rows].add(sums)
-    images = jnp.stack(phases, axis=2)
-    images = images.reshape(channels, height * strides, width * strides, batch)
-    return _window(images, grid.start, grid.size)
-
-
-def _sum_columns(patches: jax.Array, strides: int, width: int) -> jax.Array:
-    """One row of all patches, [w, C, rows, columns, B], to [C, rows, width, s, B]."""
-    _, channels, rows, _, batch = patches.shape
-    phases = []
-    for phase in range(strides):
-        total = jnp.zeros((channels, rows, width, batch), patches.dtype)
-        for column in range(phase, patches.shape[0], strides):
-            start = [0, -(column // strides)]
-            total = total + _window(patches[column], start, [rows, width])
-        phases.append(total)
-    return jnp.stack(phases, axis=3)
-
-
-_gather.defvjp(
-    lambda grid, images: (_gather(grid, images), None),
-    lambda grid, _, cotangents: (_scatter(grid, cotangents),),
-)
-_scatter.defvjp(
-    lambda grid, patches: (_scatter(grid, patches), None),
-    lambda grid, _, cotangents: (_gather(grid, cotangents),),
-)
-
-
-def _window(images: jax.Array, start: Sequence[int], size: Sequence[int]) -> jax.Array:
-    """The window of `size` from `start` on, zeros where it reaches over the images."""
-    edges = [
-        (-first, first + length - available, 0)
-        for first, length, available in zip(start, size, images.shape[1:3], strict=True)
-    ]
-    zero = jnp.zeros((), images.dtype)
-    return lax.pad(images, zero, [(0, 0, 0), *edges, (0, 0, 0)])
 
 
 class _Convolution(nn.Module):

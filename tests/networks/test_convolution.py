@@ -127,7 +127,7 @@ def test_values_and_gradients_equal_flax(kind, kernel_size, strides, size, chann
 
     expected, actual = every_formulation()
 
-    assert actual.keys() == {"patches", "xla"}
+    assert actual.keys() == {"patches", "fourier", "xla"}
     for results in actual.values():
         assert_close(results, expected)
 
@@ -225,5 +225,5 @@ def test_backend_chooses_the_formulation(module, backend, uses_xla, monkeypatch)
 @pytest.mark.parametrize("function", [conv, conv_transpose])
 def test_refuses_an_unknown_formulation(function):
     images, kernel = random_images_and_kernel(3, (4, 4), (2, 3))
-    with pytest.raises(ValueError, match="'patches', 'xla'.*not 'fft'"):
+    with pytest.raises(ValueError, match="'patches', 'fourier', 'xla'.*not 'fft'"):
         function(images, kernel, 1, formulation="fft")
