@@ -122,6 +122,7 @@ def check_config(config: ConfigDict) -> None:
         "loss.gradient_penalty": 0,
         "loss.weight_clip": 0,
         "loss.l1_weight": 0,
+        "loss.mode_seeking_weight": 0,
         "loss.class_weight": 0,
     }
     for field, minimum in minimums.items():
@@ -193,6 +194,15 @@ def _check_combinations(config: ConfigDict) -> None:
             "config.joint_batches is True, but config.discriminator.minibatch_kernels "
             f"is {config.discriminator.minibatch_kernels}: minibatch discrimination "
             "must not see real and generated images together"
+        )
+    if config.loss.mode_seeking_weight and (
+        config.loss.l1_weight or config.batch_size < 2
+    ):
+        raise ConfigError(
+            "config.loss.mode_seeking_weight is "
+            f"{config.loss.mode_seeking_weight}: it compares pairs of generated images "
+            "of a class of its own choice, which needs a batch_size of 2 and leaves no "
+            "place for config.loss.l1_weight, which takes the real images' classes"
         )
     for field, unused in (("class_smoothing", 0.0), ("class_weight", 1.0)):
         used = config.loss[field] != unused
@@ -274,6 +284,7 @@ def build_gan(config: ConfigDict, spec: DatasetSpec) -> Gan:
         r1_gamma=config.loss.r1_gamma,
         gradient_penalty=config.loss.gradient_penalty,
         l1_weight=config.loss.l1_weight,
+        mode_seeking_weight=config.loss.mode_seeking_weight,
         joint_batches=config.joint_batches,
         class_weight=config.loss.class_weight,
         class_smoothing=config.loss.class_smoothing,

@@ -54,6 +54,8 @@ class Gan:
       gradient_penalty: weight lambda of Wasserstein's gradient penalty; 0: none.
       l1_weight: of the mean absolute difference between a generated image and a real
         one (of the same class if conditional) in the generator's loss; 0: none.
+      mode_seeking_weight: of `losses.mode_seeking` in the generator's loss, for pairs
+        of generated images of the same class; 0: none.
       joint_batches: whether real and generated images go through the discriminator
         together in its step, so that batch norm has the statistics of both, rather
         than one after the other.
@@ -76,6 +78,7 @@ class Gan:
     r1_gamma: float
     gradient_penalty: float
     l1_weight: float
+    mode_seeking_weight: float
     joint_batches: bool
     class_weight: float
     class_smoothing: float
@@ -232,13 +235,17 @@ class Gan:
         """
         keys = _named_keys(key, "latents", "labels", "generator", "discriminator")
         batch_size = real.labels.size
+        num_pairs = batch_size // 2
+        latents = self.sample_latents(keys["latents"], batch_size)
         labels = self.sample_labels(keys["labels"], batch_size)
         if self.l1_weight:
             labels = real.labels
+        if self.mode_seeking_weight:
+            labels = labels.at[-num_pairs:].set(labels[:num_pairs])
         images, model_state = _apply(
             self.generator,
             {"params": params, **generator.model_state},
-            self.sample_latents(keys["latents"], batch_size),
+            latents,
             self._labels(labels),
             train=self.modes.generator_in_generator_step,
             dropout_key=keys["generator"],
@@ -259,6 +266,14 @@ class Gan:
             real_images = scale_images(real.images, self.value_range)
             metrics["l1"] = jnp.mean(jnp.abs(images - real_images))
             loss = loss + self.l1_weight * metrics["l1"]
+        if self.mode_seeking_weight:
+            pairs = [
+                half
+                for array in (images, latents)
+                for half in (array[:num_pairs], array[-num_pairs:])
+            ]
+            metrics["mode_seeking"] = losses.mode_seeking(*pairs)
+            loss = loss + self.mode_seeking_weight * metrics["mode_seeking"]
         return loss, (model_state, metrics)
 
     def test_losses(

@@ -188,6 +188,24 @@ def class_loss(
     return optax.softmax_cross_entropy(class_logits, targets).mean()
 
 
+def mode_seeking(
+    images: jax.Array, other_images: jax.Array, latents: jax.Array, others: jax.Array
+) -> jax.Array:
+    """The inverse of how far images move with their latents, to be minimised.
+
+    1 / (E |G(z) - G(z')| / E |z - z'| + 1e-5), means over pairs and elements.
+
+    Args:
+      images, other_images: [P, H, W, C], pairs of one class each.
+      latents, others: [P, Z], what they were generated from.
+
+    Source: Mao et al. 2019, "Mode Seeking Generative Adversarial Networks", equation 3,
+    with the inverse as in the authors' program.
+    """
+    moved = jnp.abs(images - other_images).mean()
+    return 1 / (moved / jnp.abs(latents - others).mean() + 1e-5)
+
+
 def r1_penalty(
     logits_of: Callable[[jax.Array], jax.Array], images: jax.Array
 ) -> jax.Array:

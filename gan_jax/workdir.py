@@ -23,6 +23,7 @@ _LATER_FIELDS = {
     "loss.gradient_penalty": 0.0,
     "loss.weight_clip": 0.0,
     "loss.l1_weight": 0.0,
+    "loss.mode_seeking_weight": 0.0,
     "loss.class_weight": 1.0,
     "loss.class_smoothing": 0.0,
 }

@@ -292,6 +292,7 @@ def stub_gan(discriminator, modes=None):
         r1_gamma=0.0,
         gradient_penalty=0.0,
         l1_weight=0.0,
+        mode_seeking_weight=0.0,
         joint_batches=False,
         class_weight=1.0,
         class_smoothing=0.0,
@@ -584,6 +585,33 @@ def test_l1_compares_images_of_one_class():
     distance = np.abs(scaled_real_images() - fake).mean()
     np.testing.assert_allclose(metrics["l1"], distance, rtol=1e-5)
     np.testing.assert_allclose(loss, -3 * fake.mean() + 2 * distance, rtol=1e-5)
+
+
+class LatentGenerator(nn.Module):
+    """Images whose every pixel is the label plus a tenth of the first latent."""
+
+    mixes_examples = False
+    reference_size = 0
+
+    @nn.compact
+    def __call__(self, latents, labels, *, train):
+        weight = self.param("weight", nn.initializers.constant(0.1), ())
+        pixels = labels + weight * latents[:, 0]
+        return jnp.broadcast_to(pixels.reshape(-1, 1, 1, 1), (len(labels), 4, 3, 1))
+
+
+def test_mode_seeking_compares_images_of_one_class():
+    gan, *_ = labelled_gan(mode_seeking_weight=2.0)
+    gan = dataclasses.replace(gan, generator=LatentGenerator(), latent_size=1)
+    generator, discriminator = map(player, gan.init(jax.random.key(0)))
+
+    loss, (_, metrics) = generator_loss(gan, generator, discriminator)
+
+    # Images of one class move a tenth as far as their only latent.
+    np.testing.assert_allclose(metrics["mode_seeking"], 1 / (0.1 + 1e-5), rtol=1e-4)
+    np.testing.assert_allclose(
+        loss, metrics["generator_loss"] + 2 * metrics["mode_seeking"], rtol=1e-5
+    )
 
 
 def test_gradient_penalty_is_between_images_of_one_class():

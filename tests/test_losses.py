@@ -12,6 +12,7 @@ from gan_jax.losses import (
     class_loss,
     gradient_penalty,
     make_targets,
+    mode_seeking,
     r1_penalty,
 )
 
@@ -348,3 +349,18 @@ def test_penalty_is_between_the_two_images():
 
     # The mean of (x - 1)^2 over [2, 4] is (3^3 - 1) / 6.
     np.testing.assert_allclose(penalty, 26 / 6, rtol=0.02)
+
+
+def test_mode_seeking_is_the_inverse_of_how_far_images_move():
+    images = jnp.array([0.0, 1.0]).reshape(2, 1, 1, 1)
+    others = jnp.array([0.5, 0.0]).reshape(2, 1, 1, 1)
+    latents = jnp.array([[1.0, 2.0], [0.0, 0.0]])
+
+    loss = mode_seeking(images, others, latents, jnp.zeros((2, 2)))
+
+    # Images move by 0.75, latents by 3 / 4, in the mean.
+    np.testing.assert_allclose(loss, 1 / (0.75 / 0.75 + 1e-5), rtol=1e-6)
+    # Images that do not move cost 1e5 and not infinitely much.
+    np.testing.assert_allclose(
+        mode_seeking(images, images, latents, jnp.zeros((2, 2))), 1e5, rtol=1e-5
+    )
