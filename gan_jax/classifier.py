@@ -49,7 +49,8 @@ class ClassifierSettings:
       learning_rate: peak of Adam's, after a linear warm-up over a fifth of the steps
         and before a cosine decay to 0.
       seed: of initialisation, order, dropout and augmentation.
-      flip: whether each training image is mirrored, left to right, half of the time.
+      flip: whether each training image is mirrored, left to right, half of the time,
+        and logits are means over an image and its mirror image.
       max_shift: each training image is shifted by up to so many pixels.
       label_smoothing: this part of the target, in [0, 1), is spread over all classes.
       weight_decay: decoupled, per unit of the learning rate (AdamW).
@@ -96,11 +97,13 @@ class Classifier:
       network: the Flax module.
       variables: its parameters and, with batch norm, the moving statistics.
       image_shape: (H, W, C) of the images that it was trained on.
+      mirror: whether logits are means over an image and its mirror image.
     """
 
     network: nn.Module
     variables: dict[str, Any]
     image_shape: tuple[int, int, int]
+    mirror: bool = False
 
     def logits(
         self, images: jax.Array | np.ndarray, *, batch_size: int = 250
@@ -127,6 +130,7 @@ class Classifier:
             jnp.asarray(images),
             network=self.network,
             batch_size=min(batch_size, len(images)),
+            mirror=self.mirror,
         )
 
     def accuracy(
@@ -136,21 +140,27 @@ class Classifier:
         return accuracy(self.logits(images), labels)
 
 
-@functools.partial(jax.jit, static_argnames=("network", "batch_size"))
+@functools.partial(jax.jit, static_argnames=("network", "batch_size", "mirror"))
 def _logits_of_all(
     variables: dict[str, Any],
     images: jax.Array,
     *,
     network: nn.Module,
     batch_size: int,
+    mirror: bool,
 ) -> jax.Array:
+    def logits_of(batch):
+        logits = network.apply(variables, batch, train=False)
+        if mirror:
+            mirrored = network.apply(variables, batch[:, :, ::-1], train=False)
+            logits = (logits + mirrored) / 2
+        return logits
+
     num_images = images.shape[0]
     padding = -num_images % batch_size
     images = jnp.pad(images, ((0, padding), (0, 0), (0, 0), (0, 0)))
     batches = images.reshape(-1, batch_size, *images.shape[1:])
-    logits = jax.lax.map(
-        lambda batch: network.apply(variables, batch, train=False), batches
-    )
+    logits = jax.lax.map(logits_of, batches)
     return logits.reshape(-1, logits.shape[-1])[:num_images]
 
 
@@ -224,7 +234,9 @@ def train_classifier(
             mean_loss = float(state.loss_sum) / steps_per_epoch
             progress((epoch + 1) * steps_per_epoch, num_steps, mean_loss)
     variables = {"params": state.params, **state.model_state}
-    return Classifier(network, variables, tuple(images.shape[1:]))
+    return Classifier(
+        network, variables, tuple(images.shape[1:]), mirror=settings.flip
+    )
 
 
 @functools.partial(
@@ -428,7 +440,12 @@ def load_or_train_classifier(
         except ValueError as error:
             logging.warning("%s: %s; training the classifier anew", file, error)
         else:
-            return Classifier(network, variables, dataset.train_images.shape[1:])
+            return Classifier(
+                network,
+                variables,
+                dataset.train_images.shape[1:],
+                mirror=settings.flip,
+            )
     classifier = train_classifier(
         dataset.train_images,
         dataset.train_labels,

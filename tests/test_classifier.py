@@ -434,8 +434,16 @@ def test_resnet_judges_by_its_moving_statistics(resnet):
     variables = resnet.variables
 
     def apply(variables):
-        return np.asarray(resnet.network.apply(variables, images, train=False))
+        # An image and its mirror image have equal logits.
+        logits, mirrored = (
+            np.asarray(resnet.network.apply(variables, seen, train=False))
+            for seen in (images, images[:, :, ::-1])
+        )
+        return (logits + mirrored) / 2
 
+    np.testing.assert_allclose(
+        resnet.logits(images), resnet.logits(images[:, :, ::-1]), atol=1e-5
+    )
     # All batch norms have seen the data, and what they have seen counts.
     assert len(variables["batch_stats"]) == 6
     for statistics in variables["batch_stats"].values():
