@@ -32,6 +32,9 @@ from gan_jax.networks.classifiers import CLASSIFIERS
 # cached classifiers of earlier versions are then no longer used.
 RECIPE_VERSION = 1
 
+# What statistics of the images a network may take at its initialisation are those of.
+_INIT_IMAGES = 1000
+
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
@@ -78,7 +81,7 @@ RECIPES: dict[str, ClassifierSettings] = {
     "lenet": ClassifierSettings(name="lenet"),
     "resnet": ClassifierSettings(
         name="resnet",
-        num_epochs=12,
+        num_epochs=10,
         min_steps=1000,
         batch_size=128,
         learning_rate=5e-3,
@@ -204,7 +207,7 @@ def train_classifier(
     root = jax.random.key(settings.seed)
     init_key, *others = jax.random.split(root, 4)
     keys = dict(zip(("order", "dropout", "augment"), others, strict=True))
-    variables = _init_variables(network, init_key, images[:1])
+    variables = _init_variables(network, init_key, images[:_INIT_IMAGES])
     params = variables["params"]
     state = _TrainState(
         params=params,
@@ -234,9 +237,7 @@ def train_classifier(
             mean_loss = float(state.loss_sum) / steps_per_epoch
             progress((epoch + 1) * steps_per_epoch, num_steps, mean_loss)
     variables = {"params": state.params, **state.model_state}
-    return Classifier(
-        network, variables, tuple(images.shape[1:]), mirror=settings.flip
-    )
+    return Classifier(network, variables, tuple(images.shape[1:]), mirror=settings.flip)
 
 
 @functools.partial(

@@ -468,7 +468,7 @@ def test_resnet_cache_holds_the_moving_statistics(resnet, tmp_path, monkeypatch)
         dataset, settings=RESNET_SETTINGS, cache_dir=tmp_path
     )
 
-    assert set(loaded.variables) == {"params", "batch_stats"}
+    assert set(loaded.variables) == {"params", "batch_stats", "whitening"}
     assert_equal_variables(loaded, resnet)
     np.testing.assert_array_equal(loaded.logits(TEXTURES), resnet.logits(TEXTURES))
 

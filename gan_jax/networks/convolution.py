@@ -3,7 +3,7 @@
 Each is written three times with the same results. Backends other than the CPU take
 XLA's convolution. On CPUs its gradients are 7 to 10 times slower inside `lax.scan` and
 `lax.fori_loop`; matrix products are not. Those of patches take the definition's
-multiplications, those of Fourier transforms often fewer; `_estimated_milliseconds` says
+multiplications, those of Fourier transforms often fewer; `estimated_milliseconds` says
 which is faster.
 """
 
@@ -33,7 +33,7 @@ def _choose(
     if formulation is None:
         if jax.default_backend() != "cpu":
             return "xla"
-        estimates = _estimated_milliseconds(grid, channels, features, batch)
+        estimates = estimated_milliseconds(grid, channels, features, batch)
         return min(estimates, key=estimates.get)
     if formulation not in FORMULATIONS:
         raise ValueError(
@@ -42,24 +42,75 @@ def _choose(
     return formulation
 
 
-def _estimated_milliseconds(
+# Milliseconds for a multiplication and for a number moved, on two CPU cores with
+# jax 0.10.2. Fitted to 29 layers of this project's systems, with both their gradients,
+# by `python -m benchmarks.convolutions`.
+_MILLISECONDS = {"patches": (4.2e-8, 9.7e-7), "fourier": (1.9e-8, 4.0e-6)}
+
+
+def estimated_milliseconds(
     grid: Grid, channels: int, features: int, batch: int
 ) -> dict[str, float]:
-    """Of a layer with both its gradients on two CPU cores, for the comparison only.
+    """Of a layer with its gradients on a CPU, for comparisons; see `counts`."""
+    milliseconds = {}
+    for name, (products, moved) in counts(grid, channels, features, batch).items():
+        per_product, per_moved = _MILLISECONDS[name]
+        milliseconds[name] = per_product * products + per_moved * moved
+    return milliseconds
 
-    Fitted to the times of 29 layers of this project's systems, measured by
-    `python -m benchmarks.convolutions`, with jax 0.10.2.
+
+def counts(
+    grid: Grid, channels: int, features: int, batch: int
+) -> dict[str, tuple[int, int]]:
+    """Multiplications, and numbers that lie between matrix products, of a layer.
+
+    `channels` are those of the grid's images, `features` those of what its patches
+    give (or are painted from, if the convolution is transposed).
     """
-    patch_elements = math.prod(grid.kernel_size) * channels * math.prod(grid.count)
-    patches = patch_elements * batch
-    rank = fourier.rank(grid)
+    patches = math.prod(grid.kernel_size) * channels * math.prod(grid.count) * batch
     phased_channels = grid.strides**2 * channels
-    spectra = rank * ((phased_channels + features) * batch + phased_channels * features)
-    products = fourier.multiplications(grid, channels, features, batch)
+    spectra = fourier.rank(grid) * (
+        (phased_channels + features) * batch + phased_channels * features
+    )
     return {
-        "patches": 4.2e-8 * patches * features + 1.0e-6 * patches,
-        "fourier": 1.9e-8 * products + 4.0e-6 * spectra,
+        "patches": (patches * features, patches),
+        "fourier": (
+            fourier.multiplications(grid, channels, features, batch),
+            spectra,
+        ),
     }
+
+
+def conv_grid(
+    size: tuple[int, int], kernel_size: tuple[int, int], strides: int
+) -> Grid:
+    """Where the patches of a convolution with SAME padding lie in its images."""
+    pads = lax.padtype_to_pads(size, kernel_size, (strides, strides), "SAME")
+    return Grid(
+        kernel_size,
+        strides,
+        size=size,
+        count=tuple(-(-length // strides) for length in size),
+        start=tuple(before for before, _ in pads),
+    )
+
+
+def conv_transpose_grid(
+    size: tuple[int, int], kernel_size: tuple[int, int], strides: int
+) -> Grid:
+    """Where the patches that a transposed convolution paints lie in its outputs.
+
+    `size` is that of its images, each of whose pixels paints one.
+    """
+    return Grid(
+        kernel_size,
+        strides,
+        size=tuple(length * strides for length in size),
+        count=size,
+        start=tuple(
+            length - 1 - _transpose_pads(length, strides)[0] for length in kernel_size
+        ),
+    )
 
 
 def conv(
@@ -83,16 +134,9 @@ def conv(
     Raises:
       ValueError: for an unknown formulation.
     """
-    channels, *size, batch = images.shape
+    channels, height, width, batch = images.shape
     *kernel_size, _, features = kernel.shape
-    pads = lax.padtype_to_pads(size, kernel_size, (strides, strides), "SAME")
-    grid = Grid(
-        tuple(kernel_size),
-        strides,
-        size=tuple(size),
-        count=tuple(-(-length // strides) for length in size),
-        start=tuple(before for before, _ in pads),
-    )
+    grid = conv_grid((height, width), tuple(kernel_size), strides)
     match _choose(formulation, grid, channels, features, batch):
         case "patches":
             patches = gather(grid, images)
@@ -106,7 +150,7 @@ def conv(
                 images,
                 kernel,
                 (strides, strides),
-                pads,
+                "SAME",
                 dimension_numbers=_DIMENSION_NUMBERS,
             )
 
@@ -137,18 +181,8 @@ def conv_transpose(
     """
     channels, height, width, batch = images.shape
     *kernel_size, _, features = kernel.shape
-    pads = [_transpose_pads(length, strides) for length in kernel_size]
-    # Every input paints one patch, in which the kernel stands upside down.
-    grid = Grid(
-        tuple(kernel_size),
-        strides,
-        size=(height * strides, width * strides),
-        count=(height, width),
-        start=tuple(
-            length - 1 - before
-            for length, (before, _) in zip(kernel_size, pads, strict=True)
-        ),
-    )
+    grid = conv_transpose_grid((height, width), tuple(kernel_size), strides)
+    # The kernel stands upside down in the patches.
     painted = kernel[::-1, ::-1].transpose(0, 1, 3, 2)
     match _choose(formulation, grid, features, channels, batch):
         case "patches":
@@ -161,7 +195,7 @@ def conv_transpose(
                 images,
                 kernel,
                 (1, 1),
-                pads,
+                [_transpose_pads(length, strides) for length in kernel_size],
                 lhs_dilation=(strides, strides),
                 dimension_numbers=_DIMENSION_NUMBERS,
             )

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.networks.classifiers import CLASSIFIERS, LeNet, ResNet
+from gan_jax.networks.classifiers import CLASSIFIERS, LeNet, ResNet, Whitening
 
 RANDOM = np.random.default_rng(0)
 
@@ -41,6 +41,7 @@ class ReferenceResNet:
         variables = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), variables)
         self.params = variables["params"]
         self.statistics = variables["batch_stats"]
+        self.whitening = variables["whitening"]["Whitening_0"]
         self.train = train
         self.new_statistics = {}
 
@@ -51,6 +52,7 @@ class ReferenceResNet:
             [features[:, row::2, column::2] for row in (0, 1) for column in (0, 1)],
             axis=-1,
         )
+        features = (features - self.whitening["mean"]) @ self.whitening["matrix"].T
         for stage in range(num_stages):
             if stage > 0:
                 features = self.pool(features)
@@ -122,6 +124,31 @@ def test_resnet_equals_the_reference(shape, train):
         ),
         updates,
         {"batch_stats": reference.new_statistics} if train else {},
+    )
+
+
+def test_whitening_makes_channels_uncorrelated():
+    # Channels of standard deviations 2, 3 and 0.01, mixed; the last is below the floor.
+    mixing = np.linalg.qr(RANDOM.normal(size=(3, 3)))[0] @ np.diag([2, 3, 0.01])
+    features = (mixing @ RANDOM.normal(size=(3, 600)) + 5).reshape(3, 5, 4, 30)
+    features = features.astype(np.float32)
+    layer = Whitening()
+    variables = layer.init(jax.random.key(0), features)
+
+    whitened = np.asarray(layer.apply(variables, features)).reshape(3, -1)
+
+    variances = np.linalg.eigvalsh(np.cov(features.reshape(3, -1)))
+    floor = 5e-4 * variances.mean() + 1e-6
+    np.testing.assert_allclose(whitened.mean(axis=1), 0, atol=1e-4)
+    np.testing.assert_allclose(
+        np.linalg.eigvalsh(np.cov(whitened)), variances / (variances + floor), rtol=2e-2
+    )
+    # Other features are treated alike: nothing is computed anew.
+    np.testing.assert_allclose(
+        layer.apply(variables, 2 * features) - layer.apply(variables, features),
+        layer.apply(variables, features) - layer.apply(variables, 0 * features),
+        rtol=1e-3,
+        atol=1e-3,
     )
 
 

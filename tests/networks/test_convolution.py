@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
+from gan_jax.networks import fourier
 from gan_jax.networks.convolution import (
     FORMULATIONS,
     Conv,
     ConvTranspose,
     conv,
+    conv_grid,
     conv_transpose,
+    counts,
 )
 
 # (our function, our module, Flax's module)
@@ -220,6 +223,62 @@ def test_backend_chooses_the_formulation(module, backend, uses_xla, monkeypatch)
     program = jax.make_jaxpr(jax.grad(loss, (0, 1)))(variables, images)
 
     assert ("conv_general_dilated" in str(program)) == uses_xla
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel_size", "strides", "period"),
+    # What a patch may meet beyond the images: two zeros each side share four places.
+    [
+        (7, 5, 1, 9),
+        (14, 5, 2, 8),
+        (7, 5, 2, 5),
+        (4, 3, 1, 5),
+        (5, 2, 1, 6),
+        (8, 1, 2, 4),
+    ],
+)
+def test_number_of_fourier_products(size, kernel_size, strides, period):
+    grid = conv_grid((size, size), (kernel_size, kernel_size), strides)
+
+    # Frequencies that are their own negatives: 0 and, if there is one, the middle.
+    alone = (1 if period % 2 else 2) ** 2
+    assert fourier.rank(grid) == alone + 3 * (period**2 - alone) // 2
+
+
+def test_multiplications_are_counted():
+    grid = conv_grid((7, 7), (5, 5), 1)
+
+    products, patches = counts(grid, channels=3, features=2, batch=4)["patches"]
+    assert (products, patches) == (49 * 25 * 3 * 4 * 2, 49 * 25 * 3 * 4)
+    products, spectra = counts(grid, channels=3, features=2, batch=4)["fourier"]
+    # Transforms of the images, the kernel and the outputs, and 121 matrix products.
+    assert products == 121 * (49 * 3 * 4 + 25 * 3 * 2 + 49 * 2 * 4 + 3 * 2 * 4)
+    assert spectra == 121 * (3 * 4 + 2 * 4 + 3 * 2)
+
+
+def test_cpus_transform_large_kernels_of_many_channels_only(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
+    chosen = []
+    monkeypatch.setattr(fourier, "convolve", lambda *operands: chosen.append("fourier"))
+    monkeypatch.setattr(
+        fourier, "convolve_transposed", lambda *operands: chosen.append("fourier")
+    )
+
+    def choose(function, images, kernel, strides):
+        chosen.clear()
+        jax.eval_shape(
+            lambda *operands: function(*operands, strides),
+            jax.ShapeDtypeStruct(images, jnp.float32),
+            jax.ShapeDtypeStruct(kernel, jnp.float32),
+        )
+        return chosen
+
+    # Report A's transposed convolutions: of 256 channels, and the last, of one.
+    assert choose(conv_transpose, (256, 7, 7, 128), (5, 5, 256, 128), 1)
+    assert not choose(conv_transpose, (64, 14, 14, 128), (5, 5, 64, 1), 2)
+    # Its discriminator's, of the images and of 128 channels.
+    assert not choose(conv, (1, 28, 28, 256), (5, 5, 1, 64), 2)
+    assert choose(conv, (128, 7, 7, 256), (5, 5, 128, 256), 2)
 
 
 @pytest.mark.parametrize("function", [conv, conv_transpose])
