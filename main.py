@@ -9,6 +9,7 @@ from ml_collections import ConfigDict, config_flags
 
 from gan_jax import build
 from gan_jax.analyses import ANALYSES, analyse
+from gan_jax.cache import keep_compiled_programs
 from gan_jax.checkpoint import CheckpointError
 from gan_jax.data import DataError
 from gan_jax.describe import describe
@@ -25,6 +26,7 @@ _MODE = flags.DEFINE_enum(
 _STEP = flags.DEFINE_integer("step", None, "Checkpoint to use. Default: the latest.")
 _ANALYSIS = flags.DEFINE_enum("analysis", None, ANALYSES, "What to sample.")
 _GROUPS = flags.DEFINE_string("groups", None, "Of arithmetic: A,B,C; see README.md.")
+_PROGRAMS = flags.DEFINE_string("compilation_cache", None, "Folder; see README.md.")
 _COMMAND = f"python {shlex.join(sys.argv)}"
 _ERRORS = (build.ConfigError, DataError, MetricLogError, CheckpointError)
 
@@ -47,14 +49,15 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> None:
 
 def main(arguments: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)
-    if len(arguments) > 1:
-        _stop(f"unexpected arguments: {shlex.join(arguments[1:])}")
+    if unexpected := shlex.join(arguments[1:]):
+        _stop(f"unexpected arguments: {unexpected}")
     if _CONFIG.value is None and (_WORKDIR.value is None or _MODE.value == "train"):
         _stop("--config=configs/NAME.py is missing")
     if (_ANALYSIS.value or _GROUPS.value) and _MODE.value != "sample":
         _stop("--analysis is for --mode=sample")
-    flag = flags.FLAGS["config"]
-    workdir = pathlib.Path(_WORKDIR.value or default_workdir(flag.config_filename))
+    keep_compiled_programs(_PROGRAMS.value)
+    name = flags.FLAGS["config"].config_filename
+    workdir = pathlib.Path(_WORKDIR.value or default_workdir(name))
     try:
         run(_CONFIG.value or load_config(workdir), workdir)
     except (*_ERRORS, OSError, FloatingPointError) as error:

@@ -24,6 +24,7 @@ from absl import logging
 from flax import linen as nn
 from flax import struct
 
+from gan_jax.cache import cache_dir as default_cache_dir
 from gan_jax.data.augment import random_flips, random_shifts
 from gan_jax.metrics import accuracy
 from gan_jax.networks.classifiers import CLASSIFIERS
@@ -424,14 +425,14 @@ def load_or_train_classifier(
       dataset: has `spec.num_classes`, `train_images` uint8 [N, H, W, C],
         `train_labels` [N] and `fingerprint() -> str`.
       settings: the network and how to train it.
-      cache_dir: default `gan_jax` in $XDG_CACHE_HOME, or else in ~/.cache.
+      cache_dir: default `gan_jax.cache.cache_dir()`.
       progress: as in `train_classifier`.
 
     Raises:
       ValueError, FloatingPointError: as `train_classifier`.
       OSError: if cache_dir cannot be made or written.
     """
-    directory = _default_cache_dir() if cache_dir is None else Path(cache_dir)
+    directory = default_cache_dir() if cache_dir is None else Path(cache_dir)
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / f"classifier-{_cache_key(dataset, settings)}.msgpack"
     network = _network(settings.name, dataset.spec.num_classes)
@@ -456,11 +457,6 @@ def load_or_train_classifier(
     )
     _write_variables(file, classifier.variables)
     return classifier
-
-
-def _default_cache_dir() -> Path:
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "gan_jax"
 
 
 def _cache_key(dataset: Any, settings: ClassifierSettings) -> str:

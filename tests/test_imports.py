@@ -21,7 +21,8 @@ ALLOWED = {
     "gan": {"losses", "networks", "data.batches", "types"},
     "sampling": {"gan", "types"},
     "steps": {"gan", "losses", "networks", "data.batches", "types"},
-    "classifier": {"data.augment", "metrics", "networks.classifiers"},
+    "cache": set(),
+    "classifier": {"cache", "data.augment", "metrics", "networks.classifiers"},
     "describe": {"gan"},
     "build": {
         "classifier",

@@ -1,0 +1,396 @@
+"""The DCGAN family as PyTorch programs, to be timed beside gan_jax.
+
+Written as one writes them in PyTorch: each example has its own label maps, and layers
+are PyTorch's. Its SAME padding is the mirror image of Flax's where a stride leaves one
+row more on one side; so everything here is mirrored up and down and left to right:
+images, kernels and first feature maps. Images are [B, C, H, W].
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from ml_collections import ConfigDict
+from torch import nn
+from torch.nn import functional
+
+from benchmarks.torch_mlp_cgan import ADAM_IMPLEMENTATIONS
+
+MEMORY_FORMATS = {
+    "contiguous": torch.contiguous_format,
+    "channels last": torch.channels_last,
+}
+_cross_entropy = functional.binary_cross_entropy_with_logits
+
+
+def mirrored(images: np.ndarray) -> torch.Tensor:
+    """[N, H, W, C] as this module takes them."""
+    return torch.tensor(images[:, ::-1, ::-1].transpose(0, 3, 1, 2).copy())
+
+
+class _Network(nn.Module):
+    """Layers by name, made and filled as gan_jax's are."""
+
+    def __init__(self, settings: ConfigDict, params: dict, num_classes: int):
+        super().__init__()
+        if settings.norm not in ("batch", "none") or settings.filter_multiplier != 1:
+            raise ValueError(
+                "only batch norm, and no filter_multiplier, is written here"
+            )
+        self.settings = settings
+        self.num_classes = num_classes
+        self.layers = nn.ModuleDict()
+        self.params = params
+
+    def add(self, name: str, layer: nn.Module, **values: np.ndarray) -> None:
+        with torch.no_grad():
+            for field, value in values.items():
+                target = getattr(layer, field)
+                if tuple(target.shape) != value.shape:
+                    raise ValueError(
+                        f"{name}.{field} is {value.shape} of {target.shape}"
+                    )
+                target.copy_(torch.tensor(np.ascontiguousarray(value)))
+        self.layers[name] = layer
+
+    def add_dense(self, name: str, order: Callable | None = None, rows=None) -> None:
+        """`order` and `rows` rearrange outputs and inputs that are pixels."""
+        params = self.params[name]
+        kernel = params["kernel"]
+        if rows is not None:
+            kernel = rows(kernel)
+        if order is not None:
+            kernel = order(kernel)
+        bias = params.get("bias")
+        values = {"weight": kernel.T}
+        if bias is not None:
+            values["bias"] = bias if order is None else order(bias)
+        self.add(name, nn.Linear(*kernel.shape, bias=bias is not None), **values)
+
+    def add_norm(self, name: str, kind: type[nn.Module], order=None) -> None:
+        scale, bias = (self.params[name][field] for field in ("scale", "bias"))
+        if order is not None:
+            scale, bias = order(scale), order(bias)
+        layer = kind(
+            len(scale),
+            eps=self.settings.norm_epsilon,
+            momentum=1 - self.settings.norm_momentum,
+        )
+        self.add(name, layer, weight=scale, bias=bias)
+
+    def add_conv(self, name: str, strides: int, kernel: np.ndarray | None = None):
+        params = self.params[name]
+        kernel = params["kernel"] if kernel is None else kernel
+        size, _, channels, features = kernel.shape
+        bias = {"bias": params["bias"]} if "bias" in params else {}
+        layer = nn.Conv2d(channels, features, size, strides, size // 2, bias=bool(bias))
+        weight = kernel[::-1, ::-1].transpose(3, 2, 0, 1)
+        self.add(name, layer, weight=weight, **bias)
+
+    def add_conv_transpose(self, name: str, strides: int, kernel=None) -> None:
+        params = self.params[name]
+        kernel = params["kernel"] if kernel is None else kernel
+        size, _, channels, features = kernel.shape
+        bias = {"bias": params["bias"]} if "bias" in params else {}
+        layer = nn.ConvTranspose2d(
+            channels,
+            features,
+            size,
+            strides,
+            size // 2,
+            output_padding=strides - 1,
+            bias=bool(bias),
+        )
+        self.add(name, layer, weight=kernel.transpose(2, 3, 0, 1), **bias)
+
+    def activate(self, maps: torch.Tensor, name: str, norm: bool) -> torch.Tensor:
+        after = self.settings.norm_after_activation
+        if norm and not after:
+            maps = self.layers[f"{name}_norm"](maps)
+        maps = functional.leaky_relu(maps, self.settings.negative_slope)
+        if norm and after:
+            maps = self.layers[f"{name}_norm"](maps)
+        return maps
+
+    def one_hot(self, labels: torch.Tensor) -> torch.Tensor:
+        return functional.one_hot(labels, self.num_classes).float()
+
+
+def _pixels_last(height: int, width: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Rearranges a last axis of (H, W, C) into mirrored (C, H, W)."""
+
+    def order(values: np.ndarray) -> np.ndarray:
+        maps = values.reshape(*values.shape[:-1], height, width, -1)
+        maps = np.moveaxis(maps[..., ::-1, ::-1, :], -1, -3)
+        return maps.reshape(values.shape)
+
+    return order
+
+
+class Generator(_Network):
+    """Latents [B, Z] and labels [B] to images [B, C, H, W] in [-1, 1]."""
+
+    def __init__(self, settings, params, image_shape, num_classes):
+        super().__init__(settings, params, num_classes)
+        factor = int(np.prod(settings.strides))
+        self.size = image_shape[0] // factor, image_shape[1] // factor
+        order = _pixels_last(*self.size)
+        for layer in range(len(settings.dense_sizes)):
+            self.add_dense(f"dense_{layer}")
+            self.add_norm(f"dense_{layer}_norm", nn.BatchNorm1d)
+        if settings.conditioning == "embedding":
+            table = params["class_embedding"]["embedding"]
+            self.add("class_embedding", nn.Embedding(*table.shape), weight=table)
+        self.branches = settings.conditioning == "branches"
+        names = ("latent", "label") if self.branches else ("",)
+        first_kernels = [params["conv_0"]["kernel"]]
+        for name in names:
+            projection = f"{name}_projection" if name else "projection"
+            self.add_dense(projection, order)
+            if settings.projection_norm:
+                self.add_norm(f"{projection}_norm", nn.BatchNorm1d, order)
+            if name:
+                self.add_conv_transpose(f"{name}_branch", 1)
+        if self.branches:
+            first_kernels.append(params["conv_0_label"]["kernel"])
+        for layer, strides in enumerate(settings.strides):
+            kernel = np.concatenate(first_kernels, axis=2) if layer == 0 else None
+            self.add_conv_transpose(f"conv_{layer}", strides, kernel)
+            if layer < len(settings.filters):
+                self.add_norm(f"conv_{layer}_norm", nn.BatchNorm2d)
+
+    def project(self, features: torch.Tensor, name: str) -> torch.Tensor:
+        features = self.layers[name](features)
+        features = self.activate(features, name, self.settings.projection_norm)
+        return features.view(len(features), -1, *self.size)
+
+    def forward(self, latents: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        layers = self.layers
+        if self.settings.conditioning == "embedding":
+            latents = latents * layers["class_embedding"](labels)
+        for layer in range(len(self.settings.dense_sizes)):
+            name = f"dense_{layer}"
+            latents = self.activate(layers[name](latents), name, True)
+        if self.branches:
+            of_latents = self.project(latents, "latent_projection")
+            of_labels = self.project(self.one_hot(labels), "label_projection")
+            maps = torch.cat(
+                [
+                    layers["latent_branch"](of_latents),
+                    layers["label_branch"](of_labels),
+                ],
+                dim=1,
+            )
+        else:
+            maps = self.project(latents, "projection")
+        for layer in range(len(self.settings.filters)):
+            maps = layers[f"conv_{layer}"](maps)
+            maps = self.activate(maps, f"conv_{layer}", True)
+        return torch.tanh(layers[f"conv_{len(self.settings.filters)}"](maps))
+
+
+class Discriminator(_Network):
+    """Images [B, C, H, W] and labels [B] to logits [B] and, or None, class logits."""
+
+    def __init__(self, settings, params, image_shape, num_classes):
+        super().__init__(settings, params, num_classes)
+        self.image_size = image_shape[:2]
+        height, width = self.image_size
+        self.branches = settings.conditioning == "branches"
+        first_kernels = [params["conv_0"]["kernel"]]
+        if self.branches:
+            self.add_dense("label_maps", _pixels_last(height, width))
+            self.add_conv("label_branch", 1)
+            self.add_conv("image_branch", 1)
+            first_kernels.append(params["conv_0_label"]["kernel"])
+        for layer, strides in enumerate(settings.strides):
+            kernel = np.concatenate(first_kernels, axis=2) if layer == 0 else None
+            self.add_conv(f"conv_{layer}", strides, kernel)
+            if settings.norm_layers[layer]:
+                self.add_norm(f"conv_{layer}_norm", nn.BatchNorm2d)
+            height, width = -(-height // strides), -(-width // strides)
+        num_pixels = height * width * settings.filters[-1]
+        order = _pixels_last(height, width)
+
+        def rows(kernel):
+            return np.concatenate([order(kernel[:num_pixels].T).T, kernel[num_pixels:]])
+
+        if settings.minibatch_kernels:
+            tensor = params["minibatch_discrimination"]["kernel"]
+            flat = tensor.reshape(num_pixels, -1)
+            self.tensor = nn.Parameter(torch.tensor(rows(flat)).view(*tensor.shape))
+        for layer in range(len(settings.dense_sizes)):
+            self.add_dense(f"dense_{layer}", rows=rows if layer == 0 else None)
+            if settings.dense_norm:
+                self.add_norm(f"dense_{layer}_norm", nn.BatchNorm1d)
+        heads = ("logit", "classes") if "classes" in params else ("logit",)
+        for name in heads:
+            self.add_dense(name, rows=None if settings.dense_sizes else rows)
+        self.dropout = nn.Dropout(settings.dropout_rate)
+
+    def forward(self, images: torch.Tensor, labels: torch.Tensor):
+        layers, maps = self.layers, images
+        if self.branches:
+            drawn = layers["label_maps"](self.one_hot(labels))
+            drawn = drawn.view(len(images), -1, *self.image_size)
+            maps = torch.cat(
+                [layers["image_branch"](images), layers["label_branch"](drawn)], dim=1
+            )
+        for layer, norm in enumerate(self.settings.norm_layers):
+            maps = layers[f"conv_{layer}"](maps)
+            maps = self.dropout(self.activate(maps, f"conv_{layer}", norm))
+        features = maps.flatten(start_dim=1)
+        if self.settings.minibatch_kernels:
+            features = torch.cat([features, self.closeness(features)], dim=1)
+        for layer in range(len(self.settings.dense_sizes)):
+            name = f"dense_{layer}"
+            features = self.activate(
+                layers[name](features), name, self.settings.dense_norm
+            )
+        logits = layers["logit"](features).squeeze(1)
+        return logits, layers["classes"](features) if "classes" in layers else None
+
+    def closeness(self, features: torch.Tensor) -> torch.Tensor:
+        """Minibatch discrimination: [B, kernels]."""
+        projected = torch.einsum("bf,fkd->bkd", features, self.tensor)
+        distances = (projected[:, None] - projected[None]).abs().sum(-1)
+        return torch.exp(-distances).sum(1)
+
+
+class Training:
+    """Both players, their optimisers and the train step of one config."""
+
+    def __init__(self, config, params, image_shape, num_classes, adam, memory_format):
+        self.config = config
+        self.num_classes = num_classes
+        self.memory_format = MEMORY_FORMATS[memory_format]
+        self.generator, self.discriminator = (
+            network(config[player], params[player], image_shape, num_classes).to(
+                memory_format=self.memory_format
+            )
+            for player, network in (
+                ("generator", Generator),
+                ("discriminator", Discriminator),
+            )
+        )
+        # As the losses of gan_jax: the report's D mixes the examples of a batch.
+        settings = config.discriminator
+        self.mixes = settings.norm == "batch" and (
+            any(settings.norm_layers) or (settings.dense_norm and settings.dense_sizes)
+        )
+        self.mixes = self.mixes or settings.minibatch_kernels > 0
+        self.optimizers = {
+            player: self.make_optimizer(player, adam)
+            for player in ("generator", "discriminator")
+        }
+
+    def make_optimizer(self, player: str, adam: str) -> torch.optim.Optimizer:
+        params = getattr(self, player).parameters()
+        settings = self.config[f"{player}_optimizer"]
+        if settings.name == "sgd":
+            return torch.optim.SGD(params, lr=settings.learning_rate)
+        return torch.optim.Adam(
+            params,
+            lr=settings.learning_rate,
+            betas=(settings.arguments.b1, settings.arguments.b2),
+            eps=settings.arguments.get("eps", 1e-8),
+            **ADAM_IMPLEMENTATIONS[adam],
+        )
+
+    def draw(self) -> tuple[torch.Tensor, torch.Tensor]:
+        size = self.config.batch_size
+        latents = torch.randn(size, self.config.latent.size)
+        if self.config.latent.prior == "uniform":
+            latents = torch.rand(size, self.config.latent.size) * 2 - 1
+        return latents, torch.randint(self.num_classes, (size,))
+
+    def discriminator_update(self, images, labels, latents, fake_labels) -> float:
+        config = self.config
+        penalised = config.loss.gradient_penalty
+        with torch.no_grad():
+            fake = self.generator(latents, labels if penalised else fake_labels)
+            real = images.float().mul_(2 / 255).sub_(1)
+            real = real.contiguous(memory_format=self.memory_format)
+        if config.joint_batches or not self.mixes:
+            logits, classes = self.discriminator(
+                torch.cat([real, fake]), torch.cat([labels, fake_labels])
+            )
+            real_logits, fake_logits = logits.chunk(2)
+            real_classes, fake_classes = (
+                (None, None) if classes is None else classes.chunk(2)
+            )
+        else:
+            real_logits, real_classes = self.discriminator(real, labels)
+            fake_logits, fake_classes = self.discriminator(fake, fake_labels)
+        smoothing = config.loss.label_smoothing_amount
+        if config.loss.label_smoothing == "none":
+            smoothing = 0.0
+        if config.loss.name == "wasserstein":
+            loss = fake_logits.mean() - real_logits.mean()
+        else:
+            loss = _cross_entropy(
+                real_logits, torch.full_like(real_logits, 1 - smoothing / 2)
+            ) + _cross_entropy(fake_logits, torch.full_like(fake_logits, smoothing / 2))
+        logged = loss.detach()
+        if real_classes is not None:
+            loss = loss + self.class_loss(real_classes, labels)
+            loss = loss + self.class_loss(fake_classes, fake_labels)
+        if penalised:
+            loss = loss + penalised * self.gradient_penalty(real, fake, labels)
+        self.optimizers["discriminator"].zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizers["discriminator"].step()
+        return float(logged)
+
+    def gradient_penalty(self, real, fake, labels) -> torch.Tensor:
+        fractions = torch.rand(len(real), 1, 1, 1)
+        images = (fractions * real + (1 - fractions) * fake).requires_grad_(True)
+        logits, _ = self.discriminator(images, labels)
+        (gradients,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+        return ((gradients.flatten(start_dim=1).norm(dim=1) - 1) ** 2).mean()
+
+    def class_loss(self, class_logits, labels) -> torch.Tensor:
+        return functional.cross_entropy(
+            class_logits, labels, label_smoothing=self.config.loss.class_smoothing
+        )
+
+    def generator_update(self, latents, labels) -> float:
+        modes = self.config.modes
+        self.discriminator.requires_grad_(False)
+        self.discriminator.train(modes.discriminator_in_generator_step == "train")
+        logits, classes = self.discriminator(self.generator(latents, labels), labels)
+        if self.config.loss.name == "wasserstein":
+            loss = -logits.mean()
+        else:
+            loss = _cross_entropy(logits, torch.ones_like(logits))
+        logged = loss.detach()
+        if classes is not None:
+            loss = loss + self.class_loss(classes, labels)
+        self.optimizers["generator"].zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizers["generator"].step()
+        self.discriminator.requires_grad_(True)
+        self.discriminator.train()
+        return float(logged)
+
+    def run_steps(
+        self,
+        images: torch.Tensor,
+        labels: torch.Tensor,
+        order: Iterator[torch.Tensor],
+        num_steps: int,
+    ) -> dict[str, float]:
+        """The last step's losses."""
+        for _ in range(num_steps):
+            for _ in range(self.config.d_steps):
+                positions = next(order)
+                discriminator_loss = self.discriminator_update(
+                    images.index_select(0, positions),
+                    labels.index_select(0, positions),
+                    *self.draw(),
+                )
+            generator_loss = self.generator_update(*self.draw())
+        return {
+            "discriminator_loss": discriminator_loss,
+            "generator_loss": generator_loss,
+        }

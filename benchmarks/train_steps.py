@@ -1,0 +1,297 @@
+"""Times the train steps of several configs, of gan_jax and of PyTorch, in turns.
+
+    pip install -e '.[benchmark]'
+    python -m benchmarks.train_steps --data-dir=DIR [--configs=NAME,NAME:ARGUMENT] \
+        [--rounds=5] [--seconds=10] [--output=FILE.json]
+
+The fully connected cGAN is `benchmarks.mlp_cgan_step`; the convolutional configs'
+PyTorch programs are in `benchmarks.torch_dcgan`. Both programs keep the data in memory
+as bytes, start from the same parameters and use the same number of threads. That they
+do the same mathematics is checked first: without dropout and gradient penalty, with
+gradient descent in place of Adam and on the same draws, the losses of two train steps
+must agree. PyTorch runs with the fastest of its memory formats and Adams, by trial.
+
+In each round each program runs for about --seconds. GFLOP are those of PyTorch's
+program by its own counter (convolutions by their definition), for both; the share of
+the peak is of what a product of two 2048 x 2048 matrices reaches in the same run. Quote
+figures from an otherwise idle machine only.
+"""
+
+import argparse
+import importlib
+import json
+import pathlib
+import platform
+import statistics
+import sys
+import time
+
+import flax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import torch
+from ml_collections import ConfigDict
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks import mlp_cgan_step
+from benchmarks.torch_dcgan import MEMORY_FORMATS, Training, mirrored
+from benchmarks.torch_mlp_cgan import ADAM_IMPLEMENTATIONS, shuffled_batches
+from gan_jax import build
+from gan_jax.data import DataError, Dataset
+from gan_jax.gan import Gan
+from gan_jax.types import Batch
+
+CONFIGS = (
+    "mlp_cgan_mnist",
+    "dcgan_mnist",
+    "cgan_mnist",
+    "wgan_gp_mnist",
+    "acgan_cifar",
+    "vtgan_cifar",
+)
+CHECK_STEPS = 2
+CHECK_TOLERANCE = 1e-4  # of each loss, absolute
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    threads = mlp_cgan_step.use_same_threads()
+    peak = matrix_product_peak()
+    print(f"{threads} threads; matrix products reach {peak:.0f} GFLOP/s", flush=True)
+    rows = []
+    for name in arguments.configs.split(","):
+        try:
+            row = time_config(name, arguments)
+        except (DataError, build.ConfigError, ModuleNotFoundError) as error:
+            sys.exit(f"error: {name}: {error}")
+        rows.append(row)
+        print(format_row(row, peak), flush=True)
+    print(format_table(rows, peak))
+    if arguments.output:
+        result = {
+            "threads": threads,
+            "matrix_product_gflop_per_second": peak,
+            "configs": rows,
+            "versions": {
+                "python": platform.python_version(),
+                "jax": jax.__version__,
+                "torch": torch.__version__,
+            },
+        }
+        arguments.output.write_text(json.dumps(result, indent=2) + "\n")
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--configs", default=",".join(CONFIGS))
+    parser.add_argument("--rounds", type=int, default=5, help="at least 5")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each round")
+    parser.add_argument("--data-dir", required=True, help="folder of the data files")
+    parser.add_argument("--output", type=pathlib.Path, help="JSON file to write")
+    arguments = parser.parse_args()
+    if arguments.rounds < 5:
+        parser.error(f"--rounds is {arguments.rounds}; it must be >= 5")
+    return arguments
+
+
+def matrix_product_peak() -> float:
+    """GFLOP/s, the best of ten."""
+    matrix = jnp.ones((2048, 2048))
+    product = jax.jit(jnp.matmul)
+    best = 0.0
+    for _ in range(11):
+        start = time.perf_counter()
+        product(matrix, matrix).block_until_ready()
+        best = max(best, 2 * 2048**3 / 1e9 / (time.perf_counter() - start))
+    return best
+
+
+def load_config(name: str, data_dir: str) -> ConfigDict:
+    module, _, argument = name.partition(":")
+    get_config = importlib.import_module(f"configs.{module}").get_config
+    config = get_config(argument) if argument else get_config()
+    config.data.source = "files"
+    config.data.dir = data_dir
+    build.check_config(config)
+    return config
+
+
+def time_config(name: str, arguments: argparse.Namespace) -> dict:
+    config = load_config(name, arguments.data_dir)
+    dataset = build.build_dataset(config)
+    if config.generator.name == "mlp":
+        difference = mlp_cgan_step.check_same_mathematics(config, dataset)
+        adam, theirs = mlp_cgan_step.torch_program(config, dataset)
+        implementation = f"{adam} Adam"
+    else:
+        difference = check_same_mathematics(config, dataset)
+        implementation, theirs = torch_program(config, dataset)
+    with FlopCounterMode(display=False) as counter:
+        theirs(1)
+    ours, compile_seconds = mlp_cgan_step.jax_program(config, dataset)
+    programs = {"gan_jax": ours, "torch": theirs}
+    steps = {}
+    for program_name, program in programs.items():
+        program(1)
+        steps[program_name] = max(1, round(arguments.seconds / seconds(program, 2)))
+    times = {program_name: [] for program_name in programs}
+    for _ in range(arguments.rounds):
+        for program_name, program in programs.items():
+            times[program_name].append(seconds(program, steps[program_name]))
+    return {
+        "config": name,
+        "batch_size": config.batch_size,
+        "gflop_per_step": counter.get_total_flops() / 1e9,
+        "seconds_per_step": times,
+        "ratio": statistics.median(times["torch"])
+        / statistics.median(times["gan_jax"]),
+        "ratios": [
+            theirs / ours
+            for ours, theirs in zip(times["gan_jax"], times["torch"], strict=True)
+        ],
+        "compile_seconds": compile_seconds,
+        "torch_implementation": implementation,
+        "largest_loss_difference": difference,
+    }
+
+
+def seconds(program: mlp_cgan_step.Program, num_steps: int) -> float:
+    """Per step."""
+    start = time.perf_counter()
+    losses = program(num_steps)
+    if not np.isfinite(list(losses.values())).all():
+        raise RuntimeError(f"training diverged: {losses}")
+    return (time.perf_counter() - start) / num_steps
+
+
+def torch_training(
+    config: ConfigDict, gan: Gan, params: dict, adam: str, memory_format: str
+) -> Training:
+    return Training(
+        config, params, gan.image_shape, gan.num_classes, adam, memory_format
+    )
+
+
+def initial_params(config: ConfigDict, gan: Gan) -> dict[str, dict]:
+    """Both players' parameters before training, by layer."""
+    _, initial_state = build.build_train_step(config, gan, CHECK_STEPS)
+    state = initial_state()
+    return {
+        player: {
+            "/".join(path): dict(layer)
+            for path, layer in _layers(getattr(state, player).params).items()
+        }
+        for player in ("generator", "discriminator")
+    }
+
+
+def _layers(params: dict) -> dict[tuple[str, ...], dict[str, np.ndarray]]:
+    layers = {}
+    for (*path, field), value in flax.traverse_util.flatten_dict(
+        jax.device_get(params)
+    ).items():
+        layers.setdefault(tuple(path), {})[field] = value
+    return layers
+
+
+def torch_program(
+    config: ConfigDict, dataset: Dataset
+) -> tuple[str, mlp_cgan_step.Program]:
+    """PyTorch's steps as fast as it takes them here, and how."""
+    gan = build.build_gan(config, dataset.spec)
+    params = initial_params(config, gan)
+    images = mirrored(dataset.train_images)
+    labels = torch.tensor(dataset.train_labels, dtype=torch.int64)
+    order = shuffled_batches(len(labels), config.batch_size)
+    candidates = [(memory_format, "fused") for memory_format in MEMORY_FORMATS] + [
+        ("contiguous", adam) for adam in ADAM_IMPLEMENTATIONS if adam != "fused"
+    ]
+    best = None
+    for memory_format, adam in candidates:
+        training = torch_training(config, gan, params, adam, memory_format)
+
+        def run(num_steps: int, training=training) -> dict[str, float]:
+            return training.run_steps(images, labels, order, num_steps)
+
+        run(1)
+        trial = min(seconds(run, 1) for _ in range(3))
+        if best is None or trial < best[0]:
+            best = trial, f"{memory_format}, {adam} Adam", run
+    return best[1:]
+
+
+def check_same_mathematics(config: ConfigDict, dataset: Dataset) -> float:
+    """The largest difference between losses of both programs, on the same draws.
+
+    Raises:
+      RuntimeError: it exceeds CHECK_TOLERANCE.
+    """
+    config = config.copy_and_resolve_references()
+    config.generator.dropout_rate = config.discriminator.dropout_rate = 0.0
+    config.loss.gradient_penalty = 0.0
+    # Adam's first steps are of one size whatever the gradient: where that is nothing
+    # but rounding, as before batch norm, they differ.
+    for player in ("generator", "discriminator"):
+        config[f"{player}_optimizer"].name = "sgd"
+        config[f"{player}_optimizer"].learning_rate = 1e-2
+        config[f"{player}_optimizer"].arguments = ConfigDict()
+    size = config.batch_size
+    random = np.random.default_rng(0)
+    latents = random.uniform(-1, 1, (size, config.latent.size)).astype(np.float32)
+    labels = random.integers(dataset.spec.num_classes, size=size, dtype=np.int32)
+    batches = [
+        Batch(dataset.train_images[start:][:size], dataset.train_labels[start:][:size])
+        for start in range(0, config.d_steps * size, size)
+    ]
+    gan = mlp_cgan_step._with_draws(
+        build.build_gan(config, dataset.spec), latents, labels
+    )
+    state, step = mlp_cgan_step._jax_step(config, gan)
+    training = torch_training(
+        config, gan, initial_params(config, gan), "foreach", "contiguous"
+    )
+    draws = torch.tensor(latents), torch.tensor(labels, dtype=torch.int64)
+    largest = 0.0
+    for _ in range(CHECK_STEPS):
+        state, metrics = step(state, batches)
+        expected = {"discriminator_loss": 0.0}
+        for images, real_labels in batches:
+            expected["discriminator_loss"] += training.discriminator_update(
+                mirrored(images),
+                torch.tensor(real_labels, dtype=torch.int64),
+                *draws,
+            ) / len(batches)
+        expected["generator_loss"] = training.generator_update(*draws)
+        for name, loss in expected.items():
+            largest = max(largest, abs(float(metrics[name]) - loss))
+    if largest > CHECK_TOLERANCE:
+        raise RuntimeError(
+            f"the two programs differ: a loss by {largest:.1e} in {CHECK_STEPS} steps "
+            f"without dropout, more than {CHECK_TOLERANCE:.0e}"
+        )
+    return largest
+
+
+def format_row(row: dict, peak: float) -> str:
+    columns = [f"{row['config']:18} {row['batch_size']:5} {row['gflop_per_step']:8.1f}"]
+    for program in ("gan_jax", "torch"):
+        median = statistics.median(row["seconds_per_step"][program])
+        share = row["gflop_per_step"] / median / peak
+        columns.append(f"{median * 1e3:9.1f} {share:6.0%}")
+    columns.append(f"{row['ratio']:6.2f} ({min(row['ratios']):.2f} to ")
+    columns[-1] += f"{max(row['ratios']):.2f})"
+    columns.append(f"{row['compile_seconds']:5.1f}  {row['torch_implementation']}")
+    return " ".join(columns)
+
+
+def format_table(rows: list[dict], peak: float) -> str:
+    header = (
+        f"{'config':18} {'batch':>5} {'GFLOP':>8} {'gan_jax ms':>10} {'peak':>5} "
+        f"{'PyTorch ms':>10} {'peak':>5} ratio (rounds)       compile s"
+    )
+    return "\n".join([header, *(format_row(row, peak) for row in rows)])
+
+
+if __name__ == "__main__":
+    main()
