@@ -234,7 +234,7 @@ def check_same_mathematics(config: ConfigDict, dataset: Dataset) -> float:
     # but rounding, as before batch norm, they differ.
     for player in ("generator", "discriminator"):
         config[f"{player}_optimizer"].name = "sgd"
-        config[f"{player}_optimizer"].learning_rate = 1e-2
+        config[f"{player}_optimizer"].learning_rate = 1e-4
         config[f"{player}_optimizer"].arguments = ConfigDict()
     size = config.batch_size
     random = np.random.default_rng(0)

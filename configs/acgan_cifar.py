@@ -45,6 +45,7 @@ def get_config() -> ConfigDict:
     config.modes.generator_in_sampling = "eval"
     config.loss.label_smoothing = "none"
     config.classifier.name = "resnet"
+    config.eval.inception_sizes = (1_507, 50_000)
     config.log_every = 50
     config.sample_every = 500
     config.checkpoint_every = 5000

@@ -163,6 +163,11 @@ def check_config(config: ConfigDict) -> None:
             "config.checkpoints.best_num_samples, "
             f"{config.checkpoints.best_num_samples}"
         )
+    if min(config.eval.inception_sizes, default=np.inf) < config.eval.num_splits:
+        raise ConfigError(
+            f"config.eval.inception_sizes is {config.eval.inception_sizes}; each must "
+            f"be >= config.eval.num_splits, {config.eval.num_splits}"
+        )
     _check_combinations(config)
 
 

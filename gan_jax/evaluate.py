@@ -166,6 +166,10 @@ def _score_line(title: str, scores: dict, real: dict) -> str:
             f"Inception Score {scores['inception_score']['mean']:.3f} ± "
             f"{scores['inception_score']['std']:.3f} (real {real['mean']:.3f})"
         )
+    for size, score in scores.get("inception_score_of", {}).items():
+        parts.append(
+            f"of {int(size):,} images {score['mean']:.3f} ± {score['std']:.3f}"
+        )
     if "gan_test" in scores:
         mean, std = scores["gan_test"]["mean"], scores["gan_test"]["std"]
         parts.append(f"GAN-test {100 * mean:.2f} ± {100 * std:.2f} %")
@@ -229,25 +233,31 @@ def _generated_scores(
     num_samples = config.eval.num_samples
     labels = balanced_labels(num_samples, num_classes)
     num_runs = config.eval.num_runs if "gan_test" in scores else 1
+    sizes = config.eval.inception_sizes if "inception_score" in scores else ()
     logits = [
         judge.classifier.logits(
             generator.sample(jax.random.fold_in(keys["gan_test"], run), num_samples)
         )
-        for run in range(num_runs)
+        for run in range(max(num_runs, -(-max(sizes, default=0) // num_samples)))
     ]
+    all_logits = np.concatenate(logits)
     result = {
         "num_samples": num_samples,
-        "class_frequencies": metrics.class_frequencies(np.concatenate(logits)).tolist(),
+        "class_frequencies": metrics.class_frequencies(all_logits).tolist(),
     }
+
+    def inception_score(logits):
+        mean, std = metrics.inception_score(logits, config.eval.num_splits)
+        return {"mean": mean, "std": std, "num_splits": config.eval.num_splits}
+
     if "inception_score" in scores:
-        mean, std = metrics.inception_score(logits[0], config.eval.num_splits)
-        result["inception_score"] = {
-            "mean": mean,
-            "std": std,
-            "num_splits": config.eval.num_splits,
+        result["inception_score"] = inception_score(logits[0])
+    if sizes:
+        result["inception_score_of"] = {
+            str(size): inception_score(all_logits[:size]) for size in sizes
         }
     if "gan_test" in scores:
-        accuracies = [metrics.accuracy(run, labels) for run in logits]
+        accuracies = [metrics.accuracy(run, labels) for run in logits[:num_runs]]
         mean, std = metrics.mean_and_sample_std(accuracies)
         result["gan_test"] = {"mean": mean, "std": std, "num_runs": num_runs}
     if "gan_train" in scores:

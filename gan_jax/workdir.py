@@ -14,6 +14,7 @@ CONFIG_FILE = "config.json"
 _FREE_FIELDS = ("data.dir", "classifier.cache_dir", "steps_per_dispatch")
 # Fields that came after the first runs, with what those did.
 _LATER_FIELDS = {
+    "eval.inception_sizes": (),
     "test_every": 0,
     "joint_batches": False,
     "data.grayscale": False,

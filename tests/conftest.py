@@ -28,6 +28,7 @@ SMALL_FIELDS = {
     "batch_size": 6,
     "num_steps": 20,
     "latent.size": 7,
+    "eval.inception_sizes": (),
 }
 SMALL_MLPS = {
     "generator.hidden_sizes": (16, 12),

@@ -114,6 +114,22 @@ def test_evaluation_file(run):
     np.testing.assert_allclose(counts, np.round(counts), atol=1e-4)
 
 
+def test_inception_scores_of_other_numbers_of_images(run):
+    config, workdir = run
+    fields = {"eval.scores": ["inception_score"], "eval.inception_sizes": (7, 60, 130)}
+
+    result = evaluate(changed(config, fields), workdir)
+
+    of_sizes = result["inception_score_of"]
+    assert list(of_sizes) == ["7", "60", "130"]
+    # Those of the first run; of three runs of 60 images in all.
+    assert of_sizes["60"] == result["inception_score"]
+    counts = 180 * np.array(result["class_frequencies"])
+    np.testing.assert_allclose(counts, np.round(counts), atol=1e-4)
+    assert len({score["mean"] for score in of_sizes.values()}) == 3
+    assert f"of 130 images {of_sizes['130']['mean']:.3f} ±" in format_scores(result)
+
+
 def test_the_best_checkpoint_besides(run):
     config, workdir = run
     rows = {row["step"]: row["inception_score"] for row in read_metrics(workdir)}
