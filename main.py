@@ -56,8 +56,8 @@ def main(arguments: list[str]) -> None:
     if (_ANALYSIS.value or _GROUPS.value) and _MODE.value != "sample":
         _stop("--analysis is for --mode=sample")
     keep_compiled_programs(_PROGRAMS.value)
-    name = flags.FLAGS["config"].config_filename
-    workdir = pathlib.Path(_WORKDIR.value or default_workdir(name))
+    flag = flags.FLAGS["config"]
+    workdir = pathlib.Path(_WORKDIR.value or default_workdir(flag.config_filename))
     try:
         run(_CONFIG.value or load_config(workdir), workdir)
     except (*_ERRORS, OSError, FloatingPointError) as error:
