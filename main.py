@@ -26,7 +26,6 @@ _MODE = flags.DEFINE_enum(
 _STEP = flags.DEFINE_integer("step", None, "Checkpoint to use. Default: the latest.")
 _ANALYSIS = flags.DEFINE_enum("analysis", None, ANALYSES, "What to sample.")
 _GROUPS = flags.DEFINE_string("groups", None, "Of arithmetic: A,B,C; see README.md.")
-_PROGRAMS = flags.DEFINE_string("compilation_cache", None, "Folder; see README.md.")
 _COMMAND = f"python {shlex.join(sys.argv)}"
 _ERRORS = (build.ConfigError, DataError, MetricLogError, CheckpointError)
 
@@ -49,13 +48,13 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> None:
 
 def main(arguments: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)
-    if unexpected := shlex.join(arguments[1:]):
-        _stop(f"unexpected arguments: {unexpected}")
+    if len(arguments) > 1:
+        _stop(f"unexpected arguments: {shlex.join(arguments[1:])}")
     if _CONFIG.value is None and (_WORKDIR.value is None or _MODE.value == "train"):
         _stop("--config=configs/NAME.py is missing")
     if (_ANALYSIS.value or _GROUPS.value) and _MODE.value != "sample":
         _stop("--analysis is for --mode=sample")
-    keep_compiled_programs(_PROGRAMS.value)
+    keep_compiled_programs()
     flag = flags.FLAGS["config"]
     workdir = pathlib.Path(_WORKDIR.value or default_workdir(flag.config_filename))
     try:

@@ -6,6 +6,7 @@ row more on one side; so everything here is mirrored up and down and left to rig
 images, kernels and first feature maps. Images are [B, C, H, W].
 """
 
+import operator
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -16,6 +17,19 @@ from torch.nn import functional
 
 from benchmarks.torch_mlp_cgan import ADAM_IMPLEMENTATIONS
 
+# What is not written here, with the only value that a config may have.
+UNWRITTEN = {
+    "g_steps": 1,
+    "ema_decay": 0.0,
+    "data.flip": False,
+    "loss.mode_seeking_weight": 0.0,
+    "loss.weight_clip": 0.0,
+    "loss.r1_gamma": 0.0,
+    "loss.l1_weight": 0.0,
+    "loss.class_weight": 1.0,
+    "generator_optimizer.schedule": "constant",
+    "discriminator_optimizer.schedule": "constant",
+}
 MEMORY_FORMATS = {
     "contiguous": torch.contiguous_format,
     "channels last": torch.channels_last,
@@ -261,6 +275,15 @@ class Training:
     """Both players, their optimisers and the train step of one config."""
 
     def __init__(self, config, params, image_shape, num_classes, adam, memory_format):
+        for field, value in UNWRITTEN.items():
+            given = operator.attrgetter(field)(config)
+            if given != value:
+                raise ValueError(f"config.{field} is {given!r}: not written in PyTorch")
+        if config.loss.name not in ("non_saturating", "wasserstein"):
+            raise ValueError(f"the {config.loss.name} loss is not written in PyTorch")
+        if config.loss.label_smoothing not in ("none", "two_sided"):
+            smoothing = config.loss.label_smoothing
+            raise ValueError(f"{smoothing} smoothing is not written in PyTorch")
         self.config = config
         self.num_classes = num_classes
         self.memory_format = MEMORY_FORMATS[memory_format]
@@ -289,6 +312,8 @@ class Training:
         settings = self.config[f"{player}_optimizer"]
         if settings.name == "sgd":
             return torch.optim.SGD(params, lr=settings.learning_rate)
+        if settings.name != "adam":
+            raise ValueError(f"{settings.name} is not written in PyTorch")
         return torch.optim.Adam(
             params,
             lr=settings.learning_rate,
@@ -304,11 +329,15 @@ class Training:
             latents = torch.rand(size, self.config.latent.size) * 2 - 1
         return latents, torch.randint(self.num_classes, (size,))
 
-    def discriminator_update(self, images, labels, latents, fake_labels) -> float:
+    def discriminator_update(
+        self, images, labels, latents, fake_labels
+    ) -> dict[str, float]:
         config = self.config
         penalised = config.loss.gradient_penalty
+        if penalised:
+            fake_labels = labels
         with torch.no_grad():
-            fake = self.generator(latents, labels if penalised else fake_labels)
+            fake = self.generator(latents, fake_labels)
             real = images.float().mul_(2 / 255).sub_(1)
             real = real.contiguous(memory_format=self.memory_format)
         if config.joint_batches or not self.mixes:
@@ -331,16 +360,18 @@ class Training:
             loss = _cross_entropy(
                 real_logits, torch.full_like(real_logits, 1 - smoothing / 2)
             ) + _cross_entropy(fake_logits, torch.full_like(fake_logits, smoothing / 2))
-        logged = loss.detach()
+        losses = {"discriminator_loss": loss.detach()}
         if real_classes is not None:
-            loss = loss + self.class_loss(real_classes, labels)
-            loss = loss + self.class_loss(fake_classes, fake_labels)
+            class_loss = self.class_loss(real_classes, labels)
+            class_loss = class_loss + self.class_loss(fake_classes, fake_labels)
+            losses["discriminator_class_loss"] = class_loss.detach()
+            loss = loss + class_loss
         if penalised:
             loss = loss + penalised * self.gradient_penalty(real, fake, labels)
         self.optimizers["discriminator"].zero_grad(set_to_none=True)
         loss.backward()
         self.optimizers["discriminator"].step()
-        return float(logged)
+        return {name: float(value) for name, value in losses.items()}
 
     def gradient_penalty(self, real, fake, labels) -> torch.Tensor:
         fractions = torch.rand(len(real), 1, 1, 1)
@@ -354,7 +385,7 @@ class Training:
             class_logits, labels, label_smoothing=self.config.loss.class_smoothing
         )
 
-    def generator_update(self, latents, labels) -> float:
+    def generator_update(self, latents, labels) -> dict[str, float]:
         modes = self.config.modes
         self.discriminator.requires_grad_(False)
         self.discriminator.train(modes.discriminator_in_generator_step == "train")
@@ -363,15 +394,17 @@ class Training:
             loss = -logits.mean()
         else:
             loss = _cross_entropy(logits, torch.ones_like(logits))
-        logged = loss.detach()
+        losses = {"generator_loss": loss.detach()}
         if classes is not None:
-            loss = loss + self.class_loss(classes, labels)
+            class_loss = self.class_loss(classes, labels)
+            losses["generator_class_loss"] = class_loss.detach()
+            loss = loss + class_loss
         self.optimizers["generator"].zero_grad(set_to_none=True)
         loss.backward()
         self.optimizers["generator"].step()
         self.discriminator.requires_grad_(True)
         self.discriminator.train()
-        return float(logged)
+        return {name: float(value) for name, value in losses.items()}
 
     def run_steps(
         self,
@@ -384,13 +417,10 @@ class Training:
         for _ in range(num_steps):
             for _ in range(self.config.d_steps):
                 positions = next(order)
-                discriminator_loss = self.discriminator_update(
+                losses = self.discriminator_update(
                     images.index_select(0, positions),
                     labels.index_select(0, positions),
                     *self.draw(),
                 )
-            generator_loss = self.generator_update(*self.draw())
-        return {
-            "discriminator_loss": discriminator_loss,
-            "generator_loss": generator_loss,
-        }
+            losses |= self.generator_update(*self.draw())
+        return losses

@@ -103,7 +103,7 @@ def get_config() -> ConfigDict:
     config.eval = ConfigDict()
     config.eval.num_samples = 10_000  # generated images per run
     config.eval.num_splits = 10  # of the Inception Score
-    # Further numbers of images whose Inception Score is given, as (1_507, 50_000).
+    # Further numbers of images, as (1_507, 50_000), to give the Inception Score of.
     config.eval.inception_sizes = ()
     config.eval.num_runs = 10  # of GAN-test, each on its own images
     config.eval.gan_train_samples = 0  # 0: as many as there are real training images

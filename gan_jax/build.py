@@ -163,11 +163,12 @@ def check_config(config: ConfigDict) -> None:
             "config.checkpoints.best_num_samples, "
             f"{config.checkpoints.best_num_samples}"
         )
-    if min(config.eval.inception_sizes, default=np.inf) < config.eval.num_splits:
-        raise ConfigError(
-            f"config.eval.inception_sizes is {config.eval.inception_sizes}; each must "
-            f"be >= config.eval.num_splits, {config.eval.num_splits}"
-        )
+    for size in config.eval.inception_sizes:
+        if not isinstance(size, int) or size < config.eval.num_splits:
+            raise ConfigError(
+                f"config.eval.inception_sizes has {size!r}; each must be a whole "
+                f"number >= config.eval.num_splits, {config.eval.num_splits}"
+            )
     _check_combinations(config)
 
 

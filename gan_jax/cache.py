@@ -7,6 +7,7 @@ import jax
 
 # Of programs that took less to compile, reading and writing would be no gain.
 _MIN_COMPILE_SECONDS = 0.5
+_MAX_BYTES = 2**30
 
 
 def cache_dir() -> pathlib.Path:
@@ -15,22 +16,20 @@ def cache_dir() -> pathlib.Path:
     return pathlib.Path(root) / "gan_jax"
 
 
-def keep_compiled_programs(directory: str | None) -> None:
-    """Keeps what XLA compiles in files, for later processes.
+def keep_compiled_programs() -> None:
+    """Keeps what XLA compiles in `programs` in `cache_dir()`, for later processes.
 
-    Programs are found again by a hash of themselves, of the compiler's version and of
-    its options, so that results are the same. To be called before the first is
-    compiled. A folder that cannot be written costs a warning of JAX's and no more.
-
-    Args:
-      directory: the folder; '' keeps nothing; None takes JAX's own setting
-        ($JAX_COMPILATION_CACHE_DIR), or else `programs` in `cache_dir()`.
+    Unless JAX has been told otherwise: $JAX_COMPILATION_CACHE_DIR is another folder,
+    and $JAX_ENABLE_COMPILATION_CACHE=false keeps nothing. To be called before anything
+    is compiled. Programs are found again by a hash of themselves, of the compiler's
+    version and of its options, so that results are the same; a folder that cannot be
+    written costs a warning of JAX's and no more. Those used least recently go when all
+    take more than a gigabyte.
     """
-    if directory == "":
-        jax.config.update("jax_enable_compilation_cache", False)
-    elif directory is not None or not jax.config.jax_compilation_cache_dir:
-        folder = cache_dir() / "programs" if directory is None else directory
-        jax.config.update("jax_compilation_cache_dir", str(folder))
-        jax.config.update(
-            "jax_persistent_cache_min_compile_time_secs", _MIN_COMPILE_SECONDS
-        )
+    if jax.config.jax_compilation_cache_dir:
+        return
+    jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "programs"))
+    jax.config.update("jax_compilation_cache_max_size", _MAX_BYTES)
+    jax.config.update(
+        "jax_persistent_cache_min_compile_time_secs", _MIN_COMPILE_SECONDS
+    )

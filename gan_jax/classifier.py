@@ -99,7 +99,8 @@ class Classifier:
 
     Attributes:
       network: the Flax module.
-      variables: its parameters and, with batch norm, the moving statistics.
+      variables: its parameters and what else the network has: moving statistics of
+        batch norm, the whitening of its images.
       image_shape: (H, W, C) of the images that it was trained on.
       mirror: whether logits are means over an image and its mirror image.
     """
@@ -170,7 +171,7 @@ def _logits_of_all(
 
 class _TrainState(struct.PyTreeNode):
     params: Any
-    model_state: dict[str, Any]  # what else the network has: moving statistics
+    model_state: dict[str, Any]  # what else the network has
     opt_state: optax.OptState
     loss_sum: jax.Array  # float32, over the steps of the running epoch
     first_bad_step: jax.Array  # int32, the first without a finite loss; -1: none
@@ -477,7 +478,7 @@ def _cache_key(dataset: Any, settings: ClassifierSettings) -> str:
 
 
 def _stored(variables: dict[str, Any]) -> Any:
-    """What a file holds: of a network without moving statistics the bare parameters."""
+    """What a file holds: of a network of parameters alone these without their name."""
     return variables["params"] if list(variables) == ["params"] else variables
 
 

@@ -231,7 +231,8 @@ class Gan:
 
         Arguments and results are as in `discriminator_loss`, with the players
         exchanged: the discriminator is constant here. The real batch itself counts
-        with the L1 term alone, whose generated images are of its classes.
+        with the L1 term alone, whose generated images are of its classes. With the
+        mode seeking term the second half of the batch has the classes of the first.
         """
         keys = _named_keys(key, "latents", "labels", "generator", "discriminator")
         batch_size = real.labels.size

@@ -196,7 +196,8 @@ def mode_seeking(
     1 / (E |G(z) - G(z')| / E |z - z'| + 1e-5), means over pairs and elements.
 
     Args:
-      images, other_images: [P, H, W, C], pairs of one class each.
+      images, other_images: [P, H, W, C] in [-1, 1], pairs of one class each. (In
+        [0, 1] images move half as far, and the loss is twice as large.)
       latents, others: [P, Z], what they were generated from.
 
     Source: Mao et al. 2019, "Mode Seeking Generative Adversarial Networks", equation 3,

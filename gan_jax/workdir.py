@@ -106,7 +106,7 @@ def check_same_config(
     Raises:
       ConfigError: names every other field that differs, with both values.
     """
-    saved = _flatten(load_config(workdir).to_dict())
+    saved = _flatten(config_to_dict(load_config(workdir)))
     given = _flatten(config_to_dict(config))
     differences = [
         f"config.{field} is {given.get(field, 'absent')!r} here, "

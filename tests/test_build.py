@@ -456,6 +456,19 @@ def test_the_resnet_judge_sees_mirrored_images_only_of_symmetric_classes(
             "joint_batches is True.*minibatch discrimination must not",
         ),
         ("default", {"test_every": -1}, "test_every is -1.*>= 0"),
+        ("default", {"loss.mode_seeking_weight": -1.0}, "seeking_weight is -1.0.*>= 0"),
+        (
+            "default",
+            {"loss.mode_seeking_weight": 0.1, "loss.l1_weight": 1.0},
+            "mode_seeking_weight is 0.1: .* no place for config.loss.l1_weight",
+        ),
+        (
+            "default",
+            {"loss.mode_seeking_weight": 0.1, "batch_size": 1},
+            "mode_seeking_weight is 0.1: .* needs a batch_size of 2",
+        ),
+        ("default", {"eval.inception_sizes": (20, 9)}, r"inception_sizes.*>= .*10"),
+        ("default", {"eval.inception_sizes": (20.5,)}, "inception_sizes.*whole number"),
     ],
 )
 def test_what_a_network_or_loss_cannot_do(name, fields, message):

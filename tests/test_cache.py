@@ -1,25 +1,25 @@
-"""Where caches lie, and that compiled programs are kept there."""
+"""Where caches lie, and that compiled programs are found there again."""
 
-import jax
-import jax.numpy as jnp
+import os
+import subprocess
+import sys
+
 import pytest
 
-from gan_jax.cache import cache_dir, keep_compiled_programs
+from gan_jax.cache import cache_dir
 
-SETTINGS = (
-    "jax_compilation_cache_dir",
-    "jax_enable_compilation_cache",
-    "jax_persistent_cache_min_compile_time_secs",
-)
+# Compiles one program, and says whether JAX found it in the cache.
+PROGRAM = """
+import jax
+from gan_jax.cache import keep_compiled_programs
 
-
-@pytest.fixture(autouse=True)
-def settings():
-    """JAX's settings as they were, afterwards."""
-    before = {name: getattr(jax.config, name) for name in SETTINGS}
-    yield
-    for name, value in before.items():
-        jax.config.update(name, value)
+keep_compiled_programs()
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+hits = []
+jax.monitoring.register_event_listener(lambda event, **_: hits.append(event))
+jax.jit(lambda x: x * 2 + 1)(1.0)
+print("/jax/compilation_cache/cache_hits" in hits)
+"""
 
 
 def test_cache_is_in_the_users_cache_folder(tmp_path, monkeypatch):
@@ -31,27 +31,33 @@ def test_cache_is_in_the_users_cache_folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("given", "already", "expected"),
+    ("variables", "folder"),
     [
-        ("chosen", None, "chosen"),
-        ("chosen", "other", "chosen"),
-        (None, "other", "other"),
-        (None, None, "cache/gan_jax/programs"),
+        ({}, "cache/gan_jax/programs"),
+        ({"JAX_COMPILATION_CACHE_DIR": "other"}, "other"),
+        ({"JAX_ENABLE_COMPILATION_CACHE": "false"}, None),
     ],
+    ids=["default", "another folder", "off"],
 )
-def test_folder_of_programs(given, already, expected, tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    already = already and str(tmp_path / already)
-    jax.config.update("jax_compilation_cache_dir", already)
+def test_programs_are_compiled_once(variables, folder, tmp_path):
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")} | variables
 
-    keep_compiled_programs(given and str(tmp_path / given))
+    def run():
+        return subprocess.run(
+            [sys.executable, "-c", PROGRAM],
+            cwd=tmp_path,
+            env=environment,
+            text=True,
+            capture_output=True,
+            check=True,
+        )
 
-    assert jax.config.jax_enable_compilation_cache
-    assert jax.config.jax_compilation_cache_dir == str(tmp_path / expected)
+    assert run().stdout.strip() == "False"
+    second = run()
 
-
-def test_nothing_is_kept_if_told_so():
-    keep_compiled_programs("")
-
-    assert not jax.config.jax_enable_compilation_cache
-    assert jax.jit(lambda x: x + 1)(jnp.float32(1)) == 2
+    assert second.stdout.strip() == str(folder is not None)
+    assert not second.stderr
+    if folder is None:
+        assert not list(tmp_path.rglob("*"))
+    else:
+        assert any((tmp_path / folder).iterdir())

@@ -354,12 +354,12 @@ def test_penalty_is_between_the_two_images():
 def test_mode_seeking_is_the_inverse_of_how_far_images_move():
     images = jnp.array([0.0, 1.0]).reshape(2, 1, 1, 1)
     others = jnp.array([0.5, 0.0]).reshape(2, 1, 1, 1)
-    latents = jnp.array([[1.0, 2.0], [0.0, 0.0]])
+    latents = jnp.array([[1.0, 2.0], [0.0, 3.0]])
 
     loss = mode_seeking(images, others, latents, jnp.zeros((2, 2)))
 
-    # Images move by 0.75, latents by 3 / 4, in the mean.
-    np.testing.assert_allclose(loss, 1 / (0.75 / 0.75 + 1e-5), rtol=1e-6)
+    # Images move by 0.75, latents by 6 / 4, in the mean.
+    np.testing.assert_allclose(loss, 1 / (0.75 / 1.5 + 1e-5), rtol=1e-6)
     # Images that do not move cost 1e5 and not infinitely much.
     np.testing.assert_allclose(
         mode_seeking(images, images, latents, jnp.zeros((2, 2))), 1e5, rtol=1e-5

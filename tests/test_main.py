@@ -53,6 +53,8 @@ def environment(judge_cache, tmp_path_factory):
     """The tests' own caches: the judge is trained, and each program compiled, once."""
     return {
         **os.environ,
+        # As users' programs are compiled.
+        "XLA_FLAGS": "",
         "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("programs")),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",

@@ -8,8 +8,8 @@ is one bilinear form,
 
 where @ runs over pixels and * is, for each of R products, a matrix product over
 channels. For 5x5 kernels on 7x7 images R is 121 in place of the 1,225 matrix products
-of the definition; rounding errors stay as small (each transform is orthogonal, up to a
-factor). Images are [C, H, W, B].
+of the definition. Rounding errors stay as small, since Fourier transforms keep the norm
+up to a factor. Images are [C, H, W, B].
 
 Source: Mathieu, Henaff, LeCun 2014, "Fast Training of Convolutional Networks through
 FFTs".
@@ -47,7 +47,7 @@ def convolve(grid: Grid, images: jax.Array, kernel: jax.Array) -> jax.Array:
     forward_image, _, inverse = _transforms(grid)
     spectrum = _transform(forward_image, _phases(grid, images))
     products = _contract((1, 1), _kernel_spectrum(grid, kernel), spectrum)
-    outputs = _contract((1, 0), inverse, products.reshape(len(products), -1))
+    outputs = _apply(inverse, products.reshape(len(products), -1))
     outputs = outputs.reshape(*grid.count, *products.shape[1:])
     return outputs.transpose(2, 0, 1, 3)
 
@@ -61,10 +61,10 @@ def convolve_transposed(grid: Grid, images: jax.Array, kernel: jax.Array) -> jax
     forward_image, _, inverse = _transforms(grid)
     images = images.transpose(1, 2, 0, 3)
     features, batch = images.shape[2:]
-    spectrum = _contract((0, 0), inverse, images.reshape(-1, features * batch))
+    spectrum = _apply(inverse.T, images.reshape(-1, features * batch))
     spectrum = spectrum.reshape(-1, features, batch)
     products = _contract((2, 1), _kernel_spectrum(grid, kernel), spectrum)
-    phases = _contract((0, 0), forward_image, products.reshape(len(products), -1))
+    phases = _apply(forward_image.T, products.reshape(len(products), -1))
     rows, columns = (_axis(grid, axis).length for axis in (0, 1))
     strides = grid.strides
     phases = phases.reshape(rows, columns, -1, strides, strides, batch)
@@ -75,7 +75,10 @@ def convolve_transposed(grid: Grid, images: jax.Array, kernel: jax.Array) -> jax
 
 def rank(grid: Grid) -> int:
     """R, the number of products for each pair of channels."""
-    return len(_transforms(grid)[0])
+    periods = [_axis(grid, axis).period for axis in (0, 1)]
+    # Frequencies that are their own negatives have one product, pairs of others three.
+    alone = math.prod(2 - period % 2 for period in periods)
+    return alone + 3 * (math.prod(periods) - alone) // 2
 
 
 def multiplications(grid: Grid, channels: int, features: int, batch: int) -> int:
@@ -83,13 +86,13 @@ def multiplications(grid: Grid, channels: int, features: int, batch: int) -> int
 
     `channels` are those of the grid's images, `features` those of its patches' values.
     """
-    forward_image, forward_kernel, inverse = _transforms(grid)
+    axes = [_axis(grid, axis) for axis in (0, 1)]
     phased_channels = grid.strides**2 * channels
-    return (
-        forward_image.size * phased_channels * batch
-        + forward_kernel.size * phased_channels * features
-        + rank(grid) * phased_channels * features * batch
-        + inverse.size * features * batch
+    return rank(grid) * (
+        math.prod(axis.length for axis in axes) * phased_channels * batch
+        + math.prod(axis.taps for axis in axes) * phased_channels * features
+        + phased_channels * features * batch
+        + math.prod(grid.count) * features * batch
     )
 
 
@@ -127,10 +130,15 @@ def _contract_backward(axes, operands, cotangents):
 _contract.defvjp(_contract_forward, _contract_backward)
 
 
+def _apply(matrix: np.ndarray, columns: jax.Array) -> jax.Array:
+    """The product with a constant matrix, in the columns' type."""
+    return _contract((1, 0), jnp.asarray(matrix, columns.dtype), columns)
+
+
 def _transform(matrix: np.ndarray, phases: jax.Array) -> jax.Array:
     """[R, rows * columns] of [C, rows, s, columns, s, X]: [R, C * s * s, X]."""
     pixels = phases.transpose(1, 3, 0, 2, 4, 5)
-    spectrum = _contract((1, 0), matrix, pixels.reshape(matrix.shape[1], -1))
+    spectrum = _apply(matrix, pixels.reshape(matrix.shape[1], -1))
     return spectrum.reshape(len(matrix), -1, phases.shape[-1])
 
 

@@ -87,12 +87,6 @@ def random_images_and_kernel(kernel_size, size, channels):
     return jnp.asarray(images), jnp.asarray(kernel, jnp.float32)
 
 
-# Compiles in half the time.
-quick_jit = functools.partial(
-    jax.jit, compiler_options={"xla_backend_optimization_level": 0}
-)
-
-
 def assert_close(actual, expected):
     jax.tree.map(
         lambda actual, expected: np.testing.assert_allclose(
@@ -118,7 +112,7 @@ def test_values_and_gradients_equal_flax(kind, kernel_size, strides, size, chann
         weights = np.random.default_rng(1).normal(size=outputs.shape)
         return outputs, pull_back(jnp.asarray(weights, jnp.float32))
 
-    @quick_jit
+    @jax.jit
     def every_formulation():
         flax = outputs_and_gradients(flax_function(flax_module, kernel_size, strides))
         return flax, {
@@ -149,7 +143,7 @@ def test_gradient_penalty_is_differentiable(kind):
 
         return jax.grad(penalty, (0, 1))(images, kernel)
 
-    @quick_jit
+    @jax.jit
     def every_formulation():
         return penalty_gradients(flax_function(flax_module, 3, 2)), [
             penalty_gradients(
@@ -162,6 +156,28 @@ def test_gradient_penalty_is_differentiable(kind):
 
     for results in actual:
         assert_close(results, expected)
+
+
+@pytest.mark.parametrize("formulation", FORMULATIONS)
+@pytest.mark.parametrize("function", [conv, conv_transpose])
+def test_types_are_kept(function, formulation):
+    images, kernel = (
+        operand.astype(jnp.bfloat16)
+        for operand in random_images_and_kernel(3, (4, 4), (2, 3))
+    )
+
+    outputs, pull_back = jax.vjp(
+        lambda *operands: function(*operands, 2, formulation=formulation),
+        images,
+        kernel,
+    )
+
+    assert outputs.dtype == jnp.bfloat16
+    assert [gradient.dtype for gradient in pull_back(outputs)] == [jnp.bfloat16] * 2
+    expected = function(images.astype(jnp.float32), kernel.astype(jnp.float32), 2)
+    np.testing.assert_allclose(
+        outputs.astype(jnp.float32), expected, atol=0.05 * np.abs(expected).max()
+    )
 
 
 @pytest.mark.parametrize("use_bias", [True, False])
@@ -186,7 +202,7 @@ def test_layers_equal_flax_layers(kind, use_bias):
         outputs, pull_back = jax.vjp(apply, variables)
         return outputs, pull_back(outputs)
 
-    @quick_jit
+    @jax.jit
     def both():
         return (
             outputs_and_gradients(lambda variables: layer.apply(variables, images)),
@@ -227,7 +243,7 @@ def test_backend_chooses_the_formulation(module, backend, uses_xla, monkeypatch)
 
 @pytest.mark.parametrize(
     ("size", "kernel_size", "strides", "period"),
-    # What a patch may meet beyond the images: two zeros each side share four places.
+    # Patches reach over both ends, and meet the same zeros there: 2 after 7 pixels.
     [
         (7, 5, 1, 9),
         (14, 5, 2, 8),
@@ -242,7 +258,9 @@ def test_number_of_fourier_products(size, kernel_size, strides, period):
 
     # Frequencies that are their own negatives: 0 and, if there is one, the middle.
     alone = (1 if period % 2 else 2) ** 2
-    assert fourier.rank(grid) == alone + 3 * (period**2 - alone) // 2
+    products = alone + 3 * (period**2 - alone) // 2
+    assert fourier.rank(grid) == products
+    assert {len(fourier._transforms(grid)[i]) for i in (0, 1)} == {products}
 
 
 def test_multiplications_are_counted():
