@@ -7,7 +7,6 @@ import jax
 
 # Of programs that took less to compile, reading and writing would be no gain.
 _MIN_COMPILE_SECONDS = 0.5
-_MAX_BYTES = 2**30
 
 
 def cache_dir() -> pathlib.Path:
@@ -23,13 +22,11 @@ def keep_compiled_programs() -> None:
     and $JAX_ENABLE_COMPILATION_CACHE=false keeps nothing. To be called before anything
     is compiled. Programs are found again by a hash of themselves, of the compiler's
     version and of its options, so that results are the same; a folder that cannot be
-    written costs a warning of JAX's and no more. Those used least recently go when all
-    take more than a gigabyte.
+    written costs a warning of JAX's and no more. Nothing is ever deleted.
     """
     if jax.config.jax_compilation_cache_dir:
         return
     jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "programs"))
-    jax.config.update("jax_compilation_cache_max_size", _MAX_BYTES)
     jax.config.update(
         "jax_persistent_cache_min_compile_time_secs", _MIN_COMPILE_SECONDS
     )

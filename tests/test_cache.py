@@ -1,6 +1,7 @@
 """Where caches lie, and that compiled programs are found there again."""
 
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -34,18 +35,20 @@ def test_cache_is_in_the_users_cache_folder(tmp_path, monkeypatch):
     ("variables", "folder"),
     [
         ({}, "cache/gan_jax/programs"),
-        ({"JAX_COMPILATION_CACHE_DIR": "other"}, "other"),
+        ({"JAX_COMPILATION_CACHE_DIR": "{tmp_path}/other"}, "other"),
         ({"JAX_ENABLE_COMPILATION_CACHE": "false"}, None),
     ],
     ids=["default", "another folder", "off"],
 )
 def test_programs_are_compiled_once(variables, folder, tmp_path):
-    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")} | variables
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    for name, value in variables.items():
+        environment[name] = value.format(tmp_path=tmp_path)
 
     def run():
         return subprocess.run(
             [sys.executable, "-c", PROGRAM],
-            cwd=tmp_path,
+            cwd=pathlib.Path(__file__).parents[1],
             env=environment,
             text=True,
             capture_output=True,
