@@ -7,7 +7,7 @@ Published: it collapses to single digits. The report is silent on D's filters (3
 128 here), batch size, optimiser, epochs and prior (100, Adam 2e-4 with b1 0.5, 50, and
 the vanilla GAN's).
 
-Cost, by estimate: on two CPU cores about two minutes per epoch.
+Cost: on two CPU cores about two and a half minutes per epoch.
 """
 
 from ml_collections import ConfigDict

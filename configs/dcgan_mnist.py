@@ -11,7 +11,7 @@ deepest. It is silent on epochs (50 here), Adam's b1 (0.5), initialisation (Kera
 the discriminator's filters and dropout, the other optimisers' learning rates, and on
 whether the discriminator sees real and generated images in one batch (it does here).
 
-Cost: on two CPU cores about ten minutes per epoch.
+Cost: on two CPU cores about five minutes per epoch.
 """
 
 from ml_collections import ConfigDict

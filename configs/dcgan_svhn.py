@@ -5,7 +5,7 @@
 
 Published: parameter totals (tests hold them), pictures, and no scores.
 
-Cost, by estimate: on two CPU cores about four seconds per step.
+Cost: on two CPU cores about 0.33 s per step (at batch 64).
 """
 
 from ml_collections import ConfigDict

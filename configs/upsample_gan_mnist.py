@@ -8,7 +8,7 @@ report is silent on the discriminator beyond 'mirror image', on dropout, batch s
 optimiser and prior: strided 3x3 convolutions, 0.5, 100, Adam 2e-4 with b1 0.5, and the
 vanilla GAN's prior.
 
-Cost, by estimate: on two CPU cores about eight minutes per epoch.
+Cost: on two CPU cores about nine minutes per epoch.
 """
 
 from ml_collections import ConfigDict
