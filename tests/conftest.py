@@ -5,8 +5,6 @@ import os
 # Before jax is imported, and inherited by the programs that tests start. The tests
 # marked gpu are run with another value.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# Most of the tests' time is XLA's, which compiles twice as fast without optimising.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import importlib
 import pathlib
