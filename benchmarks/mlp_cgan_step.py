@@ -146,8 +146,8 @@ def check_same_mathematics(config: ConfigDict, dataset: Dataset) -> float:
         Batch(dataset.train_images[start:][:size], dataset.train_labels[start:][:size])
         for start in range(0, config.d_steps * size, size)
     ]
-    gan = _with_draws(build.build_gan(config, dataset.spec), latents, labels)
-    state, step = _jax_step(config, gan)
+    gan = with_draws(build.build_gan(config, dataset.spec), latents, labels)
+    state, step = jax_step(config, gan)
     training = torch_training(config, gan, state, "foreach")
     largest = 0.0
     for _ in range(CHECK_STEPS):
@@ -163,7 +163,7 @@ def check_same_mathematics(config: ConfigDict, dataset: Dataset) -> float:
     return largest
 
 
-def _with_draws(gan: Gan, latents: np.ndarray, labels: np.ndarray) -> Gan:
+def with_draws(gan: Gan, latents: np.ndarray, labels: np.ndarray) -> Gan:
     """The same GAN, but its latents and classes are always the given ones."""
 
     class GanWithDraws(Gan):
@@ -176,7 +176,7 @@ def _with_draws(gan: Gan, latents: np.ndarray, labels: np.ndarray) -> Gan:
     return GanWithDraws(**vars(gan))
 
 
-def _jax_step(config: ConfigDict, gan: Gan) -> tuple[GanState, Callable]:
+def jax_step(config: ConfigDict, gan: Gan) -> tuple[GanState, Callable]:
     """The first state, and one jitted train step of (state, list of real batches)."""
     train_step, initial_state = build.build_train_step(config, gan, CHECK_STEPS)
     return initial_state(), jax.jit(
@@ -277,7 +277,7 @@ def torch_program(config: ConfigDict, dataset: Dataset) -> tuple[str, Program]:
     times = {name: [] for name in programs}
     for _ in range(ADAM_TRIALS):
         for name, program in programs.items():
-            times[name].append(_seconds_per_step(program, ADAM_TRIAL_STEPS))
+            times[name].append(seconds_per_step(program, ADAM_TRIAL_STEPS))
     fastest = min(times, key=lambda name: min(times[name]))
     return fastest, programs[fastest]
 
@@ -286,7 +286,7 @@ def _torch_program(
     config: ConfigDict, dataset: Dataset, adam_implementation: str
 ) -> Program:
     gan = build.build_gan(config, dataset.spec)
-    state, _ = _jax_step(config, gan)
+    state, _ = jax_step(config, gan)
     training = torch_training(config, gan, state, adam_implementation)
     data = _torch_data(dataset.train_images, dataset.train_labels)
     order = shuffled_batches(len(data.labels), config.batch_size)
@@ -313,7 +313,7 @@ def time_in_turns(
     theirs(num_steps)
     rounds = []
     for number in range(1, num_rounds + 1):
-        pair = tuple(_seconds_per_step(run, num_steps) for run in (ours, theirs))
+        pair = tuple(seconds_per_step(run, num_steps) for run in (ours, theirs))
         rounds.append(pair)
         print(
             f"round {number}: gan_jax {pair[0] * 1e3:.2f}, PyTorch {pair[1] * 1e3:.2f} "
@@ -323,7 +323,7 @@ def time_in_turns(
     return rounds
 
 
-def _seconds_per_step(program: Program, num_steps: int) -> float:
+def seconds_per_step(program: Program, num_steps: int) -> float:
     start = time.perf_counter()
     means = program(num_steps)
     seconds = time.perf_counter() - start

@@ -23,7 +23,6 @@ import importlib
 import json
 import pathlib
 import platform
-import statistics
 import sys
 import time
 
@@ -131,47 +130,24 @@ def time_config(name: str, arguments: argparse.Namespace) -> dict:
     with FlopCounterMode(display=False) as counter:
         theirs(1)
     ours, compile_seconds = mlp_cgan_step.jax_program(config, dataset)
-    programs = {"gan_jax": ours, "torch": theirs}
-    steps = {}
-    for program_name, program in programs.items():
+    programs = ours, theirs
+    steps = []
+    for program in programs:
         program(1)
-        steps[program_name] = max(1, round(arguments.seconds / seconds(program, 2)))
-    times = {program_name: [] for program_name in programs}
-    for _ in range(arguments.rounds):
-        for program_name, program in programs.items():
-            times[program_name].append(seconds(program, steps[program_name]))
-    return {
+        trial = mlp_cgan_step.seconds_per_step(program, 2)
+        steps.append(max(1, round(arguments.seconds / trial)))
+    rounds = [
+        tuple(map(mlp_cgan_step.seconds_per_step, programs, steps))
+        for _ in range(arguments.rounds)
+    ]
+    return mlp_cgan_step.summarise(rounds) | {
         "config": name,
         "batch_size": config.batch_size,
         "gflop_per_step": counter.get_total_flops() / 1e9,
-        "seconds_per_step": times,
-        "ratio": statistics.median(times["torch"])
-        / statistics.median(times["gan_jax"]),
-        "ratios": [
-            theirs / ours
-            for ours, theirs in zip(times["gan_jax"], times["torch"], strict=True)
-        ],
         "compile_seconds": compile_seconds,
         "torch_implementation": implementation,
         "largest_loss_difference": difference,
     }
-
-
-def seconds(program: mlp_cgan_step.Program, num_steps: int) -> float:
-    """Per step."""
-    start = time.perf_counter()
-    losses = program(num_steps)
-    if not np.isfinite(list(losses.values())).all():
-        raise RuntimeError(f"training diverged: {losses}")
-    return (time.perf_counter() - start) / num_steps
-
-
-def torch_training(
-    config: ConfigDict, gan: Gan, params: dict, adam: str, memory_format: str
-) -> Training:
-    return Training(
-        config, params, gan.image_shape, gan.num_classes, adam, memory_format
-    )
 
 
 def initial_params(config: ConfigDict, gan: Gan) -> dict[str, dict]:
@@ -210,13 +186,15 @@ def torch_program(
     ]
     best = None
     for memory_format, adam in candidates:
-        training = torch_training(config, gan, params, adam, memory_format)
+        training = Training(
+            config, params, gan.image_shape, gan.num_classes, adam, memory_format
+        )
 
         def run(num_steps: int, training=training) -> dict[str, float]:
             return training.run_steps(images, labels, order, num_steps)
 
         run(1)
-        trial = min(seconds(run, 1) for _ in range(3))
+        trial = min(mlp_cgan_step.seconds_per_step(run, 1) for _ in range(3))
         if best is None or trial < best[0]:
             best = trial, f"{memory_format}, {adam} Adam", run
     return best[1:]
@@ -235,7 +213,7 @@ def check_same_mathematics(config: ConfigDict, dataset: Dataset) -> float:
     # but rounding, as before batch norm, they differ.
     for player in ("generator", "discriminator"):
         config[f"{player}_optimizer"].name = "sgd"
-        config[f"{player}_optimizer"].learning_rate = 3e-4
+        config[f"{player}_optimizer"].learning_rate = 1e-4
         config[f"{player}_optimizer"].arguments = ConfigDict()
     size = config.batch_size
     random = np.random.default_rng(0)
@@ -245,12 +223,17 @@ def check_same_mathematics(config: ConfigDict, dataset: Dataset) -> float:
         Batch(dataset.train_images[start:][:size], dataset.train_labels[start:][:size])
         for start in range(0, config.d_steps * size, size)
     ]
-    gan = mlp_cgan_step._with_draws(
+    gan = mlp_cgan_step.with_draws(
         build.build_gan(config, dataset.spec), latents, labels
     )
-    state, step = mlp_cgan_step._jax_step(config, gan)
-    training = torch_training(
-        config, gan, initial_params(config, gan), "foreach", "contiguous"
+    state, step = mlp_cgan_step.jax_step(config, gan)
+    training = Training(
+        config,
+        initial_params(config, gan),
+        gan.image_shape,
+        gan.num_classes,
+        "foreach",
+        "contiguous",
     )
     draws = torch.tensor(latents), torch.tensor(labels, dtype=torch.int64)
     largest, first, last = 0.0, None, None
@@ -283,12 +266,13 @@ def check_same_mathematics(config: ConfigDict, dataset: Dataset) -> float:
 
 def format_row(row: dict, peak: float) -> str:
     columns = [f"{row['config']:18} {row['batch_size']:5} {row['gflop_per_step']:8.1f}"]
-    for program in ("gan_jax", "torch"):
-        median = statistics.median(row["seconds_per_step"][program])
-        share = row["gflop_per_step"] / median / peak
-        columns.append(f"{median * 1e3:9.1f} {share:6.0%}")
-    columns.append(f"{row['ratio']:6.2f} ({min(row['ratios']):.2f} to ")
-    columns[-1] += f"{max(row['ratios']):.2f})"
+    for times in row["seconds_per_step"].values():
+        share = row["gflop_per_step"] / times["median"] / peak
+        columns.append(f"{times['median'] * 1e3:9.1f} {share:6.0%}")
+    ratios = row["ratios"]
+    columns.append(
+        f"{row['ratio_of_medians']:6.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+    )
     columns.append(f"{row['compile_seconds']:5.1f}  {row['torch_implementation']}")
     return " ".join(columns)
 

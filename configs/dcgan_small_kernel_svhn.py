@@ -6,7 +6,7 @@
 
 Published: parameter totals (tests hold them), pictures, and no scores.
 
-Cost, by estimate: on two CPU cores about four seconds per step.
+Cost, by estimate: on two CPU cores about one second per step.
 """
 
 from ml_collections import ConfigDict

@@ -268,12 +268,12 @@ class Gan:
             metrics["l1"] = jnp.mean(jnp.abs(images - real_images))
             loss = loss + self.l1_weight * metrics["l1"]
         if self.mode_seeking_weight:
-            pairs = [
-                half
-                for array in (images, latents)
-                for half in (array[:num_pairs], array[-num_pairs:])
-            ]
-            metrics["mode_seeking"] = losses.mode_seeking(*pairs)
+            metrics["mode_seeking"] = losses.mode_seeking(
+                images[:num_pairs],
+                images[-num_pairs:],
+                latents[:num_pairs],
+                latents[-num_pairs:],
+            )
             loss = loss + self.mode_seeking_weight * metrics["mode_seeking"]
         return loss, (model_state, metrics)
 

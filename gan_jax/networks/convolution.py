@@ -43,8 +43,8 @@ def _choose(
 
 
 # Milliseconds for a multiplication and for a number moved, on two CPU cores with
-# jax 0.10.2. Fitted to 29 layers of this project's systems, with both their gradients,
-# by `python -m benchmarks.convolutions`.
+# jax 0.10.2. Fitted to 29 layers of this project's systems, with both their gradients;
+# `python -m benchmarks.convolutions` fits them anew.
 _MILLISECONDS = {"patches": (4.2e-8, 9.7e-7), "fourier": (1.9e-8, 4.0e-6)}
 
 
