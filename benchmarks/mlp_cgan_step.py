@@ -46,7 +46,6 @@ from benchmarks.torch_mlp_cgan import (
 from configs import mlp_cgan_mnist
 from gan_jax import build
 from gan_jax.data import DataError, Dataset
-from gan_jax.data.batches import EpochOrder
 from gan_jax.gan import Gan
 from gan_jax.types import Batch, GanState
 
@@ -253,7 +252,7 @@ def jax_program(config: ConfigDict, dataset: Dataset) -> tuple[Program, float]:
     num_steps = build.number_of_steps(config, len(dataset.train_labels))
     run_steps, state = build.build_training(config, gan, num_steps)
     data = jax.device_put(Batch(dataset.train_images, dataset.train_labels))
-    order = EpochOrder.empty(len(dataset.train_labels))
+    order = build.initial_order(config, len(dataset.train_labels))
     start = time.perf_counter()
     compiled = run_steps.lower(state, order, data, jnp.int32(0)).compile()
     compile_seconds = time.perf_counter() - start

@@ -15,7 +15,11 @@ def get_config() -> ConfigDict:
     config.batch_size = 100  # images per update
     config.d_steps = 1  # discriminator updates per step, each on its own real batch
     config.g_steps = 1  # generator updates per step
-    config.parallel = "jit"  # how steps are spread over devices: 'jit'
+    config.population = 1  # GANs trained together, of seeds seed, seed + 1, ...
+    # How a batch is spread over all devices: 'jit' (the compiler divides), 'pmap'.
+    config.parallel = "jit"
+    # Of matrix products and convolutions: 'float32', 'bfloat16' (for GPUs).
+    config.compute_dtype = "float32"
     config.ema_decay = 0.0  # of the generator's averaged variables; 0: none kept
 
     config.data = ConfigDict()

@@ -5,7 +5,7 @@ Every function raises ConfigError, naming the field, for a value that cannot be 
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -25,12 +25,15 @@ from gan_jax.data import (
     grayscale_spec,
     load_dataset,
 )
+from gan_jax.data.batches import EpochOrder
 from gan_jax.gan import PRIORS, Gan, PhaseModes
 from gan_jax.losses import ADVERSARIAL_LOSSES, LABEL_SMOOTHING_KINDS
 from gan_jax.networks import DISCRIMINATORS, GENERATORS
 from gan_jax.networks.dcgan import NORMS
 from gan_jax.networks.initializers import KERNEL_INITIALIZERS
 from gan_jax.networks.mlp import ACTIVATIONS, OUTPUT_ACTIVATIONS
+from gan_jax.parallel import PARALLEL, OneDevice, batch_devices, member_devices
+from gan_jax.population import OWN, run_members, stack_members
 from gan_jax.sampling import Sampler
 from gan_jax.steps import (
     LoopState,
@@ -58,6 +61,7 @@ NETWORK_CHOICES = {
     "norm": NORMS,
     "output": OUTPUT_ACTIVATIONS,
 }
+COMPUTE_DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 VALUE_RANGES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
 
 
@@ -82,7 +86,8 @@ def flag_error_message(error: Exception) -> str:
 def check_config(config: ConfigDict) -> None:
     """Checks what needs no data set: names, ranges and combinations."""
     choices = {
-        "parallel": ("jit",),
+        "parallel": PARALLEL,
+        "compute_dtype": COMPUTE_DTYPES,
         "data.name": SPECS,
         "data.source": SOURCES,
         "latent.prior": PRIORS,
@@ -102,6 +107,7 @@ def check_config(config: ConfigDict) -> None:
         _check_choice("eval.scores", score, SCORES)
     minimums = {
         "num_steps": 0,
+        "population": 1,
         "batch_size": 1,
         "d_steps": 1,
         "g_steps": 1,
@@ -200,6 +206,12 @@ def _check_combinations(config: ConfigDict) -> None:
             "config.joint_batches is True, but config.discriminator.minibatch_kernels "
             f"is {config.discriminator.minibatch_kernels}: minibatch discrimination "
             "must not see real and generated images together"
+        )
+    if config.loss.mode_seeking_weight and config.parallel == "pmap":
+        raise ConfigError(
+            "config.loss.mode_seeking_weight is "
+            f"{config.loss.mode_seeking_weight}: it compares images that lie on "
+            "different devices under config.parallel 'pmap'; use 'jit'"
         )
     if config.loss.mode_seeking_weight and (
         config.loss.l1_weight or config.batch_size < 2
@@ -353,13 +365,13 @@ def random_keys(seed: int) -> dict[str, jax.Array]:
 
 def build_train_step(
     config: ConfigDict, gan: Gan, num_steps: int
-) -> tuple[TrainStep, Callable[[Batch | None], GanState]]:
+) -> tuple[TrainStep, Callable[..., GanState]]:
     """One train step, and the function that makes the state before the first.
 
-    The latter takes real examples for reference batches, see `Gan.init`. `num_steps`
-    is the number of train steps of the whole run.
+    The latter takes real examples for reference batches, see `Gan.init`, and the roots
+    of what is random, those of the config's seed if none are given. `num_steps` is the
+    number of train steps of the whole run.
     """
-    keys = random_keys(config.seed)
     optimizers = {
         "generator_optimizer": build_optimizer(
             config, "generator", num_steps * config.g_steps
@@ -377,7 +389,8 @@ def build_train_step(
         **optimizers,
     )
 
-    def initial_state(reference=None):
+    def initial_state(reference=None, keys=None):
+        keys = keys or random_keys(config.seed)
         return init_state(
             gan,
             init_key=keys["init"],
@@ -391,12 +404,17 @@ def build_train_step(
 
 
 def build_training(
-    config: ConfigDict, gan: Gan, num_steps: int, reference: Batch | None = None
+    config: ConfigDict,
+    gan: Gan,
+    num_steps: int,
+    references: Sequence[Batch] | None = None,
+    devices: OneDevice = OneDevice(),  # noqa: B008
 ) -> tuple[Callable, LoopState]:
     """The jitted function that runs many train steps, and the state before the first.
 
     See `steps.make_run_steps` for the function, whose first two arguments are donated,
-    and `reference_examples` for the reference.
+    and `reference_examples` for the references. With a population both are of all its
+    members, see population.py.
     """
     train_step, initial_gan_state = build_train_step(config, gan, num_steps)
     shape = (config.d_steps, config.batch_size)
@@ -406,21 +424,57 @@ def build_training(
     )
 
     @jax.jit
-    def initial_state(reference):
-        return init_loop_state(train_step, initial_gan_state(reference), real_batches)
+    def initial_state(reference, keys):
+        return init_loop_state(
+            train_step, initial_gan_state(reference, keys), real_batches
+        )
 
+    references = references or [None] * config.population
+    states = [
+        initial_state(reference, random_keys(seed))
+        for reference, seed in zip(references, seeds(config), strict=True)
+    ]
+    spread_step, _ = build_train_step(config, gan.on(devices), num_steps)
     run_steps = make_run_steps(
-        train_step,
-        data_key=random_keys(config.seed)["data"],
+        spread_step,
+        devices=devices,
         batch_size=config.batch_size,
         d_steps=config.d_steps,
         flip=config.data.flip,
     )
-    return jax.jit(run_steps, donate_argnums=(0, 1)), initial_state(reference)
+    if config.population > 1:
+        return devices.jit(run_members(run_steps)), stack_members(states)
+    return devices.jit(run_steps), states[0]
 
 
-def reference_examples(config: ConfigDict, gan: Gan, dataset: Dataset) -> Batch:
+def seeds(config: ConfigDict) -> list[int]:
+    """Of the members of the population, or the one of a single run."""
+    return list(range(config.seed, config.seed + config.population))
+
+
+def initial_order(config: ConfigDict, num_examples: int) -> EpochOrder:
+    """What `build_training`'s function takes besides the first state."""
+    orders = [
+        EpochOrder.empty(random_keys(seed)["data"], num_examples)
+        for seed in seeds(config)
+    ]
+    return stack_members(orders) if config.population > 1 else orders[0]
+
+
+def build_devices(config: ConfigDict) -> OneDevice:
+    """All devices there are, as the config spreads its work over them."""
+    try:
+        if config.population > 1:
+            return member_devices(config.population, OWN)
+        return batch_devices(config.parallel, config.batch_size)
+    except ValueError as error:
+        raise ConfigError(f"config.{error}") from None
+
+
+def reference_examples(config: ConfigDict, gan: Gan, dataset: Dataset) -> list[Batch]:
     """Training examples for a reference batch, drawn by the seed; none if none is used.
+
+    One batch for each of `seeds(config)`.
 
     Raises:
       ConfigError: there are fewer training images than that.
@@ -432,23 +486,31 @@ def reference_examples(config: ConfigDict, gan: Gan, dataset: Dataset) -> Batch:
             f"config.discriminator.reference_examples is {size}, more than the "
             f"{num_train} training images of {config.data.name}"
         )
-    key = random_keys(config.seed)["reference"]
-    rows = np.asarray(jax.random.permutation(key, num_train))[:size]
-    return Batch(
-        jnp.asarray(dataset.train_images[rows]), jnp.asarray(dataset.train_labels[rows])
-    )
+
+    def examples(seed: int) -> Batch:
+        key = random_keys(seed)["reference"]
+        rows = np.asarray(jax.random.permutation(key, num_train))[:size]
+        return Batch(
+            jnp.asarray(dataset.train_images[rows]),
+            jnp.asarray(dataset.train_labels[rows]),
+        )
+
+    return [examples(seed) for seed in seeds(config)]
 
 
 def build_test_losses(
     config: ConfigDict, gan: Gan
-) -> Callable[[GanState, Batch, jax.Array], dict[str, jax.Array]]:
-    """The jitted function (state, test examples, key) -> means of `Gan.test_losses`.
+) -> Callable[..., dict[str, jax.Array]]:
+    """The jitted function that gives the means of `Gan.test_losses`.
+
+    It takes the variables of the generator that samples and of the discriminator, test
+    examples and a key.
 
     In whole batches of the training's size; a remainder is left out.
     """
 
     @jax.jit
-    def test_losses(state, examples, key):
+    def test_losses(generator, discriminator, examples, key):
         num_examples = examples.labels.size
         batch_size = min(config.batch_size, num_examples)
         num_batches = num_examples // batch_size
@@ -460,8 +522,8 @@ def build_test_losses(
         )
         losses = jax.lax.map(
             lambda numbered: gan.test_losses(
-                state.sampling_variables,
-                state.discriminator.variables,
+                generator,
+                discriminator,
                 numbered[1],
                 jax.random.fold_in(key, numbered[0]),
             ),
@@ -498,7 +560,7 @@ def _build_network(
     _check_choice(f"{player}.name", name, networks)
     network = networks[name]
     # Flax gives every module the fields `parent` and `name`; the data set the others.
-    given = ("parent", "name", "num_classes", "image_shape")
+    given = ("parent", "name", "num_classes", "image_shape", "dtype", "axis_name")
     known = [
         field.name for field in dataclasses.fields(network) if field.name not in given
     ]
@@ -525,6 +587,7 @@ def _build_network(
         if field in arguments:
             _check_choice(f"{player}.{field}", arguments[field], NETWORK_CHOICES[field])
     arguments["num_classes"] = spec.num_classes
+    arguments["dtype"] = COMPUTE_DTYPES[config.compute_dtype]
     if "image_shape" in network.__dataclass_fields__:
         arguments["image_shape"] = spec.image_shape
     # A config read from JSON has lists; Flax modules must be hashable.

@@ -23,7 +23,7 @@ from gan_jax.classifier import (
     train_classifier,
 )
 from gan_jax.data import Dataset
-from gan_jax.generator import Generator, load_generator, open_checkpoints
+from gan_jax.generator import Generator, load_generators, open_checkpoints
 from gan_jax.report.files import atomic_write
 from gan_jax.sampling import balanced_labels
 from gan_jax.workdir import check_evaluation_config
@@ -104,6 +104,10 @@ def evaluate(
 ) -> dict[str, Any]:
     """Scores a checkpoint and writes evaluation.json.
 
+    Of a population every member is scored: `members` has the scores of each seed, and
+    in their place at the top stand means over the seeds with their sample deviations
+    (`over_seeds` has these for GAN-train too, which is one number at the top).
+
     Args:
       step: of the checkpoint; None: the latest, and the best besides.
 
@@ -116,11 +120,11 @@ def evaluate(
     build.check_config(config)
     check_evaluation_config(workdir, config)
     dataset = build.build_dataset(config)
-    generator = load_generator(workdir, step, config=config)
-    best = _best(config, workdir, generator) if step is None else None
+    generators = load_generators(workdir, step, config=config)
+    best = _best(config, workdir, generators) if step is None else None
     judge = Judge.load_or_train(config, dataset)
     result = {
-        "step": generator.step,
+        "step": generators[0].step,
         "seed": config.seed,
         "data": {
             "name": config.data.name,
@@ -129,17 +133,18 @@ def evaluate(
             "num_test": len(dataset.test_labels),
         },
         **_real_scores(config, judge),
-        **_generated_scores(config, judge, generator),
+        **_scores(config, judge, generators),
     }
     if best is not None:
+        mean = "mean " * (len(generators) > 1)
         result["best"] = {
-            "rule": f"largest {config.checkpoints.best_metric} of "
+            "rule": f"largest {mean}{config.checkpoints.best_metric} of "
             f"{config.checkpoints.best_num_samples} images at a checkpoint",
-            "step": best.step,
+            "step": best[0].step,
         }
         # Where the latest is the best, its scores are the ones above.
-        if best.step != generator.step:
-            result["best"] |= _generated_scores(config, judge, best)
+        if best[0].step != result["step"]:
+            result["best"] |= _scores(config, judge, best)
     with atomic_write(workdir / EVALUATION_FILE) as temporary:
         temporary.write_text(json.dumps(result, indent=2) + "\n")
     return result
@@ -174,22 +179,27 @@ def _score_line(title: str, scores: dict, real: dict) -> str:
         mean, std = scores["gan_test"]["mean"], scores["gan_test"]["std"]
         parts.append(f"GAN-test {100 * mean:.2f} ± {100 * std:.2f} %")
     if "gan_train" in scores:
-        parts.append(f"GAN-train {scores['gan_train']:.2%}")
+        spread = ""
+        if "over_seeds" in scores:
+            spread = f" ± {100 * scores['over_seeds']['gan_train']['std']:.2f}"
+        parts.append(f"GAN-train {100 * scores['gan_train']:.2f}{spread} %")
+    if "over_seeds" in scores:
+        title = f"{title}, {len(scores['members'])} seeds"
     return f"{title}: {', '.join(parts) or 'no scores asked for'}"
 
 
 def _best(
-    config: ConfigDict, workdir: pathlib.Path, latest: Generator
-) -> Generator | None:
-    """The best checkpoint's generator; None if there is no best or it is damaged."""
+    config: ConfigDict, workdir: pathlib.Path, latest: list[Generator]
+) -> list[Generator] | None:
+    """The best checkpoint's generators; None if there is no best or it is damaged."""
     with open_checkpoints(config, workdir) as checkpoints:
         step = checkpoints.best_step()
     if step is None:
         return None
-    if step == latest.step:
+    if step == latest[0].step:
         return latest
     try:
-        return load_generator(workdir, step, config=config)
+        return load_generators(workdir, step, config=config)
     except CheckpointError as error:
         logging.warning("The best checkpoint is left out: %s", error)
         return None
@@ -222,14 +232,53 @@ def _real_scores(config: ConfigDict, judge: Judge) -> dict[str, Any]:
     }
 
 
-def _generated_scores(
-    config: ConfigDict, judge: Judge, generator: Generator
+def _scores(
+    config: ConfigDict, judge: Judge, generators: list[Generator]
 ) -> dict[str, Any]:
-    """All scores of one generator that the config asks for."""
+    """All scores of a run's generators, of one seed or of several."""
+    seeds = build.seeds(config)
+    members = [
+        _generated_scores(config, judge, generator, seed)
+        for seed, generator in zip(seeds, generators, strict=True)
+    ]
+    if len(members) == 1:
+        return members[0]
+
+    def over_seeds(values):
+        mean, std = metrics.mean_and_sample_std(values)
+        return {"mean": mean, "std": std, "num_seeds": len(values)}
+
+    result = {"seeds": seeds, "num_samples": members[0]["num_samples"]}
+    result["class_frequencies"] = np.mean(
+        [scores["class_frequencies"] for scores in members], axis=0
+    ).tolist()
+    for name in ("inception_score", "gan_test"):
+        if name in members[0]:
+            result[name] = over_seeds([scores[name]["mean"] for scores in members])
+    for size in members[0].get("inception_score_of", {}):
+        result.setdefault("inception_score_of", {})[size] = over_seeds(
+            [scores["inception_score_of"][size]["mean"] for scores in members]
+        )
+    summary = {name: result[name] for name in build.SCORES if name in result}
+    if "gan_train" in members[0]:
+        summary["gan_train"] = over_seeds([scores["gan_train"] for scores in members])
+        result["gan_train"] = summary["gan_train"]["mean"]
+        result["gan_train_samples"] = members[0]["gan_train_samples"]
+    result["over_seeds"] = summary
+    result["members"] = [
+        {"seed": seed, **scores} for seed, scores in zip(seeds, members, strict=True)
+    ]
+    return result
+
+
+def _generated_scores(
+    config: ConfigDict, judge: Judge, generator: Generator, seed: int
+) -> dict[str, Any]:
+    """All scores of one generator that the config asks for, drawn by the seed."""
     start = time.perf_counter()
     scores = config.eval.scores
     num_classes = judge.dataset.spec.num_classes
-    keys = build.random_keys(config.seed)
+    keys = build.random_keys(seed)
     num_samples = config.eval.num_samples
     labels = balanced_labels(num_samples, num_classes)
     num_runs = config.eval.num_runs if "gan_test" in scores else 1

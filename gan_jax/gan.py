@@ -13,6 +13,7 @@ import numpy as np
 from gan_jax import losses
 from gan_jax.data.batches import scale_images, to_uint8
 from gan_jax.networks.reference import REFERENCE, reference_batch
+from gan_jax.parallel import OneDevice
 from gan_jax.types import Batch, PlayerState, PyTree, Verdict
 
 PRIORS = {
@@ -61,6 +62,8 @@ class Gan:
         than one after the other.
       class_weight: of the class loss of an auxiliary classifier, in both losses.
       class_smoothing: k-way label smoothing of that loss's targets.
+      devices: over which a batch is spread in `discriminator_loss` and
+        `generator_loss`. "B" there is the part that one program works on.
     """
 
     generator: nn.Module
@@ -83,6 +86,16 @@ class Gan:
     class_weight: float
     class_smoothing: float
     modes: PhaseModes
+    devices: OneDevice = OneDevice()
+
+    def on(self, devices: OneDevice) -> "Gan":
+        """The same GAN, whose losses are those of batches spread over devices."""
+        return dataclasses.replace(
+            self,
+            generator=self.generator.clone(axis_name=devices.axis_name),
+            discriminator=self.discriminator.clone(axis_name=devices.axis_name),
+            devices=devices,
+        )
 
     def init(self, key: jax.Array, reference: Batch | None = None) -> tuple[dict, dict]:
         """Variables of the generator and of the discriminator.
@@ -166,18 +179,18 @@ class Gan:
         keys = _named_keys(
             key, "latents", "labels", "generator", "discriminator", "smoothing", "r1"
         )
-        batch_size = real.labels.size
-        fake_labels = self.sample_labels(keys["labels"], batch_size)
+        draw, batch_size = self.devices.draw, real.labels.size
+        fake_labels = draw(self.sample_labels, keys["labels"], batch_size)
         if self.gradient_penalty:
             # What lies between two images of one class is of that class.
             fake_labels = real.labels
         fake_images, _ = _apply(
             self.generator,
             generator.variables,
-            self.sample_latents(keys["latents"], batch_size),
+            draw(self.sample_latents, keys["latents"], batch_size),
             self._labels(fake_labels),
             train=self.modes.generator_in_discriminator_step,
-            dropout_key=keys["generator"],
+            dropout_key=self.devices.own_key(keys["generator"]),
         )
         train = self.modes.discriminator_in_discriminator_step
         real_images = scale_images(real.images, self.value_range)
@@ -187,10 +200,11 @@ class Gan:
             Batch(real_images, real.labels),
             Batch(fake_images, fake_labels),
             train=train,
-            key=keys["discriminator"],
+            key=self.devices.own_key(keys["discriminator"]),
         )
+        targets = draw(self._targets, keys["smoothing"], batch_size)
         metrics = self._discriminator_metrics(
-            *verdicts, real.labels, fake_labels, keys["smoothing"]
+            *verdicts, real.labels, fake_labels, targets
         )
         loss = metrics["discriminator_loss"]
         if self._classifies:
@@ -203,7 +217,7 @@ class Gan:
                 images,
                 self.seen_labels(real.labels),
                 train=train,
-                dropout_key=keys["r1"],
+                dropout_key=self.devices.own_key(keys["r1"]),
             )
             return verdict.logits
 
@@ -212,8 +226,13 @@ class Gan:
             metrics["r1_penalty"] = penalty
             loss = loss + self.r1_gamma / 2 * penalty
         if self.gradient_penalty:
+            fractions = draw(
+                lambda key, size: jax.random.uniform(key, (size,)),
+                jax.random.fold_in(keys["r1"], 1),
+                batch_size,
+            )
             penalty = losses.gradient_penalty(
-                logits_of, real_images, fake_images, jax.random.fold_in(keys["r1"], 1)
+                logits_of, real_images, fake_images, fractions
             )
             metrics["gradient_penalty"] = penalty
             loss = loss + self.gradient_penalty * penalty
@@ -235,10 +254,10 @@ class Gan:
         mode seeking term the second half of the batch has the classes of the first.
         """
         keys = _named_keys(key, "latents", "labels", "generator", "discriminator")
-        batch_size = real.labels.size
+        draw, batch_size = self.devices.draw, real.labels.size
         num_pairs = batch_size // 2
-        latents = self.sample_latents(keys["latents"], batch_size)
-        labels = self.sample_labels(keys["labels"], batch_size)
+        latents = draw(self.sample_latents, keys["latents"], batch_size)
+        labels = draw(self.sample_labels, keys["labels"], batch_size)
         if self.l1_weight:
             labels = real.labels
         if self.mode_seeking_weight:
@@ -249,7 +268,7 @@ class Gan:
             latents,
             self._labels(labels),
             train=self.modes.generator_in_generator_step,
-            dropout_key=keys["generator"],
+            dropout_key=self.devices.own_key(keys["generator"]),
         )
         verdict, _ = _apply(
             self.discriminator,
@@ -257,7 +276,7 @@ class Gan:
             images,
             self.seen_labels(labels),
             train=self.modes.discriminator_in_generator_step,
-            dropout_key=keys["discriminator"],
+            dropout_key=self.devices.own_key(keys["discriminator"]),
         )
         metrics = self._generator_metrics(verdict, labels)
         loss = metrics["generator_loss"]
@@ -315,8 +334,9 @@ class Gan:
             train=False,
             key=keys["discriminator"],
         )
+        targets = self._targets(keys["smoothing"], batch_size)
         return self._discriminator_metrics(
-            real_verdict, fake_verdict, real.labels, labels, keys["smoothing"]
+            real_verdict, fake_verdict, real.labels, labels, targets
         ) | self._generator_metrics(fake_verdict, labels)
 
     def generate(
@@ -354,20 +374,22 @@ class Gan:
         """What the discriminator sees of the labels: None where it is to tell them."""
         return labels if self.conditional and not self._classifies else None
 
+    def _targets(self, key: jax.Array, batch_size: int) -> losses.Targets:
+        return losses.make_targets(
+            key,
+            batch_size,
+            kind=self.label_smoothing_kind,
+            amount=self.label_smoothing_amount,
+        )
+
     def _discriminator_metrics(
         self,
         real: Verdict,
         fake: Verdict,
         real_labels: jax.Array,
         fake_labels: jax.Array,
-        key: jax.Array,
+        targets: losses.Targets,
     ) -> dict[str, jax.Array]:
-        targets = losses.make_targets(
-            key,
-            real_labels.size,
-            kind=self.label_smoothing_kind,
-            amount=self.label_smoothing_amount,
-        )
         metrics = {
             "discriminator_loss": self.loss.discriminator(
                 real.logits, fake.logits, targets

@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 from gan_jax import build
 from gan_jax.checkpoint import Checkpointer, CheckpointError
 from gan_jax.data import DatasetSpec
+from gan_jax.population import member
 from gan_jax.report.files import atomic_write
 from gan_jax.report.grids import image_grid, save_png
 from gan_jax.sampling import Sampler, balanced_labels
@@ -116,17 +117,35 @@ def load_generator(
     step: int | None = None,
     *,
     config: ConfigDict | None = None,
+    seed: int | None = None,
 ) -> Generator:
     """The generator of the run in `workdir`.
 
     Args:
       step: of the checkpoint; None: the latest usable one.
       config: in place of the run's own, for other settings of sampling.
+      seed: that of a population's member; None: of its first.
 
     Raises:
-      ConfigError: the folder holds no run.
+      ConfigError: the folder holds no run, or none of that seed.
       CheckpointError: no checkpoint, none of that step, or none usable.
     """
+    workdir = pathlib.Path(workdir)
+    config = config or load_config(workdir)
+    seeds = build.seeds(config)
+    if seed is not None and seed not in seeds:
+        raise build.ConfigError(f"{workdir} has no seed {seed}; it has {seeds}")
+    number = 0 if seed is None else seeds.index(seed)
+    return load_generators(workdir, step, config=config)[number]
+
+
+def load_generators(
+    workdir: str | pathlib.Path,
+    step: int | None = None,
+    *,
+    config: ConfigDict | None = None,
+) -> list[Generator]:
+    """The generators of all seeds of a run, see `load_generator`."""
     workdir = pathlib.Path(workdir)
     config = config or load_config(workdir)
     spec = build.dataset_spec(config)
@@ -134,7 +153,10 @@ def load_generator(
     # Only the structure counts here, which the number of steps does not change.
     template = jax.eval_shape(
         lambda: build.build_training(
-            config, gan, num_steps=1, reference=gan.no_examples()
+            config,
+            gan,
+            num_steps=1,
+            references=[gan.no_examples()] * config.population,
         )[1]
     )
     with open_checkpoints(config, workdir) as checkpoints:
@@ -142,13 +164,14 @@ def load_generator(
     if restored is None:
         raise CheckpointError(f"{workdir} holds no checkpoint yet")
     state, step = restored
-    return Generator(
-        spec,
-        gan.conditional,
-        step,
-        build.build_sampler(config, gan),
-        state.gan.sampling_variables,
-    )
+    states = [state]
+    if config.population > 1:
+        states = [member(state, number) for number in range(config.population)]
+    sampler = build.build_sampler(config, gan)
+    return [
+        Generator(spec, gan.conditional, step, sampler, state.gan.sampling_variables)
+        for state in states
+    ]
 
 
 def open_checkpoints(config: ConfigDict, workdir: pathlib.Path) -> Checkpointer:

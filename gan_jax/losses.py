@@ -226,9 +226,9 @@ def gradient_penalty(
     logits_of: Callable[[jax.Array], jax.Array],
     real_images: jax.Array,
     fake_images: jax.Array,
-    key: jax.Array,
+    fractions: jax.Array,
 ) -> jax.Array:
-    """E (|grad_x D(x)| - 1)^2, x drawn uniformly between a real and a generated image.
+    """E (|grad_x D(x)| - 1)^2 at places x between a real and a generated image each.
 
     The norm is that of every example's own gradient; to be weighted by lambda.
 
@@ -236,11 +236,11 @@ def gradient_penalty(
       logits_of: maps images [B, H, W, C] to logits [B], example by example.
       real_images: [B, H, W, C].
       fake_images: [B, H, W, C].
-      key: draws the places between them.
+      fractions: [B], of the real image at x; the paper's are uniform on [0, 1].
 
     Source: Gulrajani et al. 2017, equation 3.
     """
-    fractions = jax.random.uniform(key, (real_images.shape[0], 1, 1, 1))
+    fractions = fractions.reshape(-1, 1, 1, 1)
     images = fractions * real_images + (1 - fractions) * fake_images
     gradients = jax.grad(lambda inputs: logits_of(inputs).sum())(images)
     squared = jnp.sum(gradients**2, axis=tuple(range(1, images.ndim)))

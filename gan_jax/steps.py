@@ -10,6 +10,7 @@ import optax
 from gan_jax.data.batches import EpochOrder, take_batch
 from gan_jax.gan import Gan
 from gan_jax.networks.reference import REFERENCE
+from gan_jax.parallel import OneDevice
 from gan_jax.types import Batch, GanState, PlayerState, PyTree
 
 Metrics = dict[str, jax.Array]
@@ -63,6 +64,7 @@ def make_discriminator_step(
         gradients, (model_state, metrics) = jax.grad(
             gan.discriminator_loss, has_aux=True
         )(state.discriminator.params, state.discriminator, state.generator, real, key)
+        gradients, metrics = gan.devices.mean((gradients, metrics))
         player = _update(state.discriminator, gradients, model_state, optimizer)
         if weight_clip:
             player = player.replace(
@@ -89,6 +91,7 @@ def make_generator_step(
             real,
             key,
         )
+        gradients, metrics = gan.devices.mean((gradients, metrics))
         player = _update(state.generator, gradients, model_state, optimizer)
         ema = state.ema
         if ema is not None:
@@ -162,14 +165,15 @@ def init_loop_state(
 def make_run_steps(
     train_step: TrainStep,
     *,
-    data_key: jax.Array,
+    devices: OneDevice,
     batch_size: int,
     d_steps: int,
     flip: bool = False,
 ) -> Callable[[LoopState, EpochOrder, Batch, jax.Array], tuple[LoopState, EpochOrder]]:
     """Many train steps in one call to the device.
 
-    `flip` mirrors real images at random; see `take_batch` for the other arguments.
+    `batch_size` is that of the whole batch, spread over `devices`. `flip` mirrors real
+    images at random; see `take_batch` for the other arguments.
 
     Returns:
       run_steps(loop_state, order, data, num_steps) -> (loop_state, order), to be
@@ -185,12 +189,11 @@ def make_run_steps(
                 batch, order = take_batch(
                     data,
                     order,
-                    key=data_key,
                     batch_number=first_batch + i,
                     batch_size=batch_size,
                     flip=flip,
                 )
-                return order, batch
+                return order, devices.part(batch)
 
             order, real_batches = _scan(take, order, jnp.arange(d_steps))
             gan_state, metrics = train_step(loop_state.gan, real_batches)

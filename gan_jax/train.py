@@ -1,5 +1,6 @@
 """The training loop: many steps per call to the device, logged, saved, resumable."""
 
+import contextlib
 import dataclasses
 import functools
 import math
@@ -7,8 +8,7 @@ import pathlib
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -16,10 +16,9 @@ import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from gan_jax import build
+from gan_jax import build, parallel
 from gan_jax.checkpoint import Checkpointer
 from gan_jax.data import Dataset
-from gan_jax.data.batches import EpochOrder
 from gan_jax.evaluate import Judge
 from gan_jax.gan import Gan
 from gan_jax.generator import (
@@ -27,11 +26,13 @@ from gan_jax.generator import (
     open_checkpoints,
     sample_grid,
 )
+from gan_jax.parallel import OneDevice
+from gan_jax.population import member
 from gan_jax.report.curves import plot_curves
 from gan_jax.report.grids import save_png
 from gan_jax.report.metric_log import MetricLog, read_metrics
 from gan_jax.steps import LoopState
-from gan_jax.types import Batch
+from gan_jax.types import Batch, GanState
 from gan_jax.workdir import save_config
 
 
@@ -54,12 +55,14 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> bool:
       TrainingDivergedError: a metric became NaN or infinite.
     """
     build.check_config(config)
+    devices = build.build_devices(config)
     dataset = build.build_dataset(config)
     gan = build.build_gan(config, dataset.spec)
     num_steps = build.number_of_steps(config, len(dataset.train_labels))
-    save_config(workdir, config)
-    reference = build.reference_examples(config, gan, dataset)
-    run_steps, state = build.build_training(config, gan, num_steps, reference)
+    if parallel.is_main():
+        save_config(workdir, config)
+    references = build.reference_examples(config, gan, dataset)
+    run_steps, state = build.build_training(config, gan, num_steps, references, devices)
     with (
         open_checkpoints(config, workdir) as checkpoints,
         _interrupt_flag() as interrupted,
@@ -67,12 +70,14 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> bool:
         restored = checkpoints.restore(state)
         if restored:
             state, step = restored
-            print(f"Resuming {workdir} at step {step:,} of {num_steps:,}", flush=True)
-        with MetricLog(workdir, resume_step=step if restored else None) as log:
-            loop = _Loop(config, workdir, dataset, gan, checkpoints, log, num_steps)
-            loop.run(run_steps, state, interrupted)
+            _say(f"Resuming {workdir} at step {step:,} of {num_steps:,}")
+        with _metric_log(workdir, resume_step=step if restored else None) as log:
+            loop = _Loop(
+                config, workdir, dataset, gan, devices, checkpoints, log, num_steps
+            )
+            complete = loop.run(run_steps, state, interrupted)
             loop.plot_curves()
-        return not interrupted.is_set()
+        return complete
 
 
 @dataclasses.dataclass
@@ -83,8 +88,9 @@ class _Loop:
     workdir: pathlib.Path
     dataset: Dataset
     gan: Gan
+    devices: OneDevice
     checkpoints: Checkpointer
-    log: MetricLog
+    log: MetricLog | None  # in the main process
     num_steps: int
     judge: Judge | None = None  # made when first needed
 
@@ -93,33 +99,40 @@ class _Loop:
         self.test_every = self.config.test_every or self.steps_per_epoch
         self.test_losses = build.build_test_losses(self.config, self.gan)
         self.sampler = build.build_sampler(self.config, self.gan)
-        self.keys = build.random_keys(self.config.seed)
+        self.seeds = build.seeds(self.config)
+        self.keys = [build.random_keys(seed) for seed in self.seeds]
 
     @functools.cached_property
     def test_data(self) -> Batch:
         """The test set, put on the device when first needed and kept there."""
         return jax.device_put(Batch(self.dataset.test_images, self.dataset.test_labels))
 
-    def run(self, run_steps, state: LoopState, interrupted: threading.Event) -> None:
-        """Trains to the end or to an interrupt."""
+    def run(self, run_steps, state: LoopState, interrupted: threading.Event) -> bool:
+        """Trains to the end or to an interrupt; returns whether it is the end."""
         step = int(state.gan.step)
         if step == self.num_steps:
-            return
-        data = jax.device_put(
+            return True
+        data = self.devices.put_data(
             Batch(self.dataset.train_images, self.dataset.train_labels)
         )
-        order = EpochOrder.empty(len(self.dataset.train_labels))
+        order = build.initial_order(self.config, len(self.dataset.train_labels))
+        state, order = self.devices.put((state, order))
         compiled = self._compile(run_steps, state, order, data)
         if step == 0:
             self._save_samples(step, state)
         timer = _Timer()
         with tqdm(
-            total=self.num_steps, initial=step, unit="step", disable=None
+            total=self.num_steps,
+            initial=step,
+            unit="step",
+            disable=None if parallel.is_main() else True,
         ) as progress:
-            while step < self.num_steps and not interrupted.is_set():
+            while step < self.num_steps:
+                if parallel.any_process(interrupted.is_set()):
+                    break
                 count = self._steps_to_next_event(step)
                 with timer.measure(count):
-                    state, order = compiled(state, order, data, jnp.int32(count))
+                    state, order = compiled(state, order, data, np.int32(count))
                     self._check_finite(step, step + count, state)
                 step += count
                 row = None
@@ -135,16 +148,19 @@ class _Loop:
                 self._on_event(step, state, row)
         if self.checkpoints.latest_step() != step:
             self.checkpoints.save(step, state)
+        return step == self.num_steps
 
     def _compile(self, run_steps, state, order, data):
         start = time.perf_counter()
-        compiled = run_steps.lower(state, order, data, jnp.int32(0)).compile()
+        compiled = run_steps.lower(state, order, data, np.int32(0)).compile()
         epochs = self.num_steps / self.steps_per_epoch
-        print(
-            f"Training for {self.num_steps:,} steps ({epochs:.1f} epochs of "
-            f"{self.steps_per_epoch:,}) on {jax.devices()[0].platform}; compiled in "
-            f"{time.perf_counter() - start:.1f} s",
-            flush=True,
+        number = jax.device_count()
+        where = f"{number} x " * (number > 1) + jax.devices()[0].platform
+        what = f"{len(self.seeds)} GANs " * (len(self.seeds) > 1)
+        _say(
+            f"Training {what}for {self.num_steps:,} steps ({epochs:.1f} epochs of "
+            f"{self.steps_per_epoch:,}) on {where}; compiled in "
+            f"{time.perf_counter() - start:.1f} s"
         )
         return compiled
 
@@ -179,22 +195,24 @@ class _Loop:
         )
 
     def _check_finite(self, before: int, after: int, state: LoopState) -> None:
-        for name, value in jax.device_get(state.metric_sums).items():
-            if not math.isfinite(value):
+        for name, values in jax.device_get(state.metric_sums).items():
+            for seed, value in zip(self.seeds, np.atleast_1d(values), strict=True):
+                if math.isfinite(value):
+                    continue
                 saved = self.checkpoints.latest_step()
                 kept = "none was saved" if saved is None else f"step {saved} is kept"
                 raise TrainingDivergedError(
-                    f"{name} became {value} between steps {before + 1} and {after}; "
-                    f"checkpoints in {self.workdir / 'checkpoints'}: {kept}"
+                    f"{name} became {value} between steps {before + 1} and {after} "
+                    f"(seed {seed}); checkpoints in {self.workdir / 'checkpoints'}: "
+                    f"{kept}"
                 )
 
     def _means(self, state: LoopState) -> tuple[dict[str, float], LoopState]:
         """The metrics' means since the last logged step, and sums that start anew."""
         count = int(state.metric_count)
-        row = {
-            name: float(np.float32(value) / np.float32(count))
-            for name, value in jax.device_get(state.metric_sums).items()
-        }
+        row = {}
+        for name, sums in jax.device_get(state.metric_sums).items():
+            row |= _over_seeds(name, np.float32(sums) / np.float32(count))
         zeros = jax.tree.map(jnp.zeros_like, (state.metric_sums, state.metric_count))
         return row, LoopState(state.gan, *zeros)
 
@@ -204,7 +222,7 @@ class _Loop:
         """Writes what is due at this step; `row` is there if a logged line is."""
         save = self._is_due(step, self.config.checkpoint_every)
         scores = self._scores(step, state) if save else {}
-        if row is not None:
+        if row is not None and self.log:
             tests = self._tests(step, state)
             self.log.write(step, row | tests | scores)
         if self._is_due(step, self.config.sample_every):
@@ -217,49 +235,112 @@ class _Loop:
         """Losses and accuracies on the test images, where they are due."""
         if not self._is_due(step, self.test_every):
             return {}
-        key = jax.random.fold_in(self.keys["test"], step)
-        losses = self.test_losses(state.gan, self.test_data, key)
-        return {
-            f"test_{name}": float(value)
-            for name, value in jax.device_get(losses).items()
-        }
+        losses = [
+            jax.device_get(
+                self.test_losses(
+                    parallel.local(gan.sampling_variables),
+                    parallel.local(gan.discriminator.variables),
+                    self.test_data,
+                    jax.random.fold_in(keys["test"], step),
+                )
+            )
+            for keys, gan in zip(self.keys, self._members(state), strict=True)
+        ]
+        row = {}
+        for name in losses[0]:
+            row |= _over_seeds(f"test_{name}", [values[name] for values in losses])
+        return row
 
     def _scores(self, step: int, state: LoopState) -> dict[str, float]:
         """What the best checkpoint is chosen by."""
         metric = self.config.checkpoints.best_metric
         if not metric:
             return {}
+        if parallel.is_main():
+            row = _over_seeds(metric, self._scores_of_members(metric, step, state))
+            return {name: parallel.of_main(value) for name, value in row.items()}
+        names = _over_seeds(metric, np.zeros(len(self.seeds)))
+        return {name: parallel.of_main(0.0) for name in names}
+
+    def _scores_of_members(
+        self, metric: str, step: int, state: LoopState
+    ) -> list[float]:
         if self.judge is None:
             self.judge = Judge.load_or_train(self.config, self.dataset)
-        return {
-            metric: self.judge.score(
+        return [
+            self.judge.score(
                 metric,
-                self._generator(step, state),
-                jax.random.fold_in(self.keys["selection"], step),
+                generator,
+                jax.random.fold_in(keys["selection"], step),
                 num_samples=self.config.checkpoints.best_num_samples,
                 num_splits=self.config.eval.num_splits,
             )
-        }
+            for keys, generator in zip(
+                self.keys, self._generators(step, state), strict=True
+            )
+        ]
 
     def plot_curves(self) -> None:
-        rows = read_metrics(self.workdir)
+        rows = read_metrics(self.workdir) if self.log else []
         if rows:
             title = self.workdir.resolve().name
             plot_curves(rows, self.workdir / "curves.png", title=title)
 
-    def _generator(self, step: int, state: LoopState) -> Generator:
-        return Generator(
-            self.dataset.spec,
-            self.gan.conditional,
-            step,
-            self.sampler,
-            state.gan.sampling_variables,
-        )
+    def _members(self, state: LoopState) -> list[GanState]:
+        """The GANs' states, one for each seed."""
+        if len(self.seeds) == 1:
+            return [state.gan]
+        return [member(state, number).gan for number in range(len(self.seeds))]
+
+    def _generators(self, step: int, state: LoopState) -> list[Generator]:
+        return [
+            Generator(
+                self.dataset.spec,
+                self.gan.conditional,
+                step,
+                self.sampler,
+                parallel.local(gan.sampling_variables),
+            )
+            for gan in self._members(state)
+        ]
 
     def _save_samples(self, step: int, state: LoopState) -> None:
-        grid = sample_grid(self._generator(step, state), self.keys["samples"])
-        save_png(self.workdir / "samples" / f"step_{step:08d}.png", grid)
-        self.log.image("samples", grid, step)
+        if not self.log:
+            return
+        generators = self._generators(step, state)
+        for seed, keys, generator in zip(
+            self.seeds, self.keys, generators, strict=True
+        ):
+            grid = sample_grid(generator, keys["samples"])
+            # The first seed's stand where those of a single run do.
+            of_seed = "" if seed == self.seeds[0] else f"_seed_{seed}"
+            folder = self.workdir / f"samples{of_seed}"
+            save_png(folder / f"step_{step:08d}.png", grid)
+            self.log.image(f"samples{of_seed}", grid, step)
+
+
+def _over_seeds(name: str, values: Sequence[float] | np.ndarray) -> dict[str, float]:
+    """A metric's mean over the seeds and, of several, its sample deviation."""
+    values = np.atleast_1d(values)
+    row = {name: float(values.mean())}
+    if len(values) > 1:
+        row[f"{name}_std"] = float(values.std(ddof=1))
+    return row
+
+
+def _say(line: str) -> None:
+    """Prints it, once for all processes."""
+    if parallel.is_main():
+        print(line, flush=True)
+
+
+def _metric_log(
+    workdir: pathlib.Path, *, resume_step: int | None
+) -> contextlib.AbstractContextManager[MetricLog | None]:
+    """The log, in the process that writes it."""
+    if parallel.is_main():
+        return MetricLog(workdir, resume_step=resume_step)
+    return contextlib.nullcontext()
 
 
 class _Timer:
@@ -269,7 +350,7 @@ class _Timer:
         self.steps = 0
         self.seconds = 0.0
 
-    @contextmanager
+    @contextlib.contextmanager
     def measure(self, steps: int) -> Iterator[None]:
         """Adds the time that the block takes for so many steps."""
         start = time.perf_counter()
@@ -284,7 +365,7 @@ class _Timer:
         return {"steps_per_second": rate, "seconds_per_epoch": steps_per_epoch / rate}
 
 
-@contextmanager
+@contextlib.contextmanager
 def _interrupt_flag() -> Iterator[threading.Event]:
     """An event that the first SIGINT or SIGTERM sets; a second one acts as usual."""
     flag = threading.Event()

@@ -14,6 +14,8 @@ CONFIG_FILE = "config.json"
 _FREE_FIELDS = ("data.dir", "classifier.cache_dir", "steps_per_dispatch")
 # Fields that came after the first runs, with what those did.
 _LATER_FIELDS = {
+    "population": 1,
+    "compute_dtype": "float32",
     "eval.inception_sizes": (),
     "test_every": 0,
     "joint_batches": False,

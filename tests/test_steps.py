@@ -12,6 +12,7 @@ from conftest import ONE_HIDDEN_LAYER, stack
 from gan_jax import build, steps
 from gan_jax.data.batches import EpochOrder
 from gan_jax.gan import Gan
+from gan_jax.parallel import OneDevice
 from gan_jax.steps import (
     init_loop_state,
     init_state,
@@ -107,7 +108,7 @@ def training(gan, small_config):
 
 def run(run_steps, state, counts):
     """The loop state after dispatches of so many steps each."""
-    order = EpochOrder.empty(NUM_EXAMPLES)
+    order = EpochOrder.empty(KEY, NUM_EXAMPLES)
     for count in counts:
         state, order = run_steps(state, order, DATA, jnp.int32(count))
     return state
@@ -201,6 +202,8 @@ def test_average_of_the_generator(before, generator_step):
 class RecordingGan:
     """Losses of one parameter; its metrics tell which batch and key they were given."""
 
+    devices = OneDevice()
+
     def discriminator_loss(self, params, discriminator, generator, real, key):
         seen = {
             f"example_{number}": jnp.sum(real.labels == number) * 1.0
@@ -237,10 +240,10 @@ def test_every_discriminator_update_has_a_real_batch_of_its_own():
     train_step, state = recording_step(d_steps=3)
     numbered = Batch(DATA.images, jnp.arange(NUM_EXAMPLES, dtype=jnp.int32))
     loop_state = init_loop_state(train_step, state, stack([REAL] * 3))
-    run_steps = make_run_steps(train_step, data_key=KEY, batch_size=6, d_steps=3)
+    run_steps = make_run_steps(train_step, devices=OneDevice(), batch_size=6, d_steps=3)
 
     loop_state, _ = jax.jit(run_steps)(
-        loop_state, EpochOrder.empty(NUM_EXAMPLES), numbered, jnp.int32(4)
+        loop_state, EpochOrder.empty(KEY, NUM_EXAMPLES), numbered, jnp.int32(4)
     )
 
     # Sums over 4 steps of means over 3 updates: 4/3 if every example came 4 times.
@@ -274,11 +277,13 @@ def test_metrics_are_means_over_the_updates():
 @pytest.mark.parametrize(("d_steps", "g_steps"), [(1, 1), (2, 1), (1, 5)])
 def test_updates_per_step_are_exact(d_steps, g_steps):
     train_step, state = recording_step(d_steps, g_steps)
-    run_steps = make_run_steps(train_step, data_key=KEY, batch_size=6, d_steps=d_steps)
+    run_steps = make_run_steps(
+        train_step, devices=OneDevice(), batch_size=6, d_steps=d_steps
+    )
 
     state, _ = jax.jit(run_steps)(
         init_loop_state(train_step, state, stack([REAL] * d_steps)),
-        EpochOrder.empty(NUM_EXAMPLES),
+        EpochOrder.empty(KEY, NUM_EXAMPLES),
         DATA,
         jnp.int32(7),
     )
@@ -339,7 +344,7 @@ def test_one_trace_for_dispatches_of_any_length(training):
     run_steps, state = training()
     jax.clear_caches()
     Watched.calls.clear()
-    order = EpochOrder.empty(NUM_EXAMPLES)
+    order = EpochOrder.empty(KEY, NUM_EXAMPLES)
     for count in (1, 3, 1, 2):
         state, order = run_steps(state, order, DATA, jnp.int32(count))
         # As after a logged line: the sums start anew.

@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from gan_jax import build
-from gan_jax.data.batches import EpochOrder
 from gan_jax.generator import load_generator, open_checkpoints
 from gan_jax.train import TrainingDivergedError, train
 from gan_jax.types import Batch
@@ -62,7 +61,7 @@ def test_rows_are_means_since_the_row_before(rows, tiny_run, tiny_world):
     data = Batch(
         jnp.asarray(tiny_world.train_images), jnp.asarray(tiny_world.train_labels)
     )
-    order, sums = EpochOrder.empty(400), []
+    order, sums = build.initial_order(config, 400), []
     for _ in range(2):
         state, order = run_steps(state, order, data, jnp.int32(4))
         sums.append(jax.device_get(state.metric_sums))

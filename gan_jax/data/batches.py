@@ -15,21 +15,23 @@ _FLIP_STREAM = 2**32 - 1
 class EpochOrder(NamedTuple):
     """The order of one epoch's examples, kept so that it is drawn once an epoch."""
 
+    key: jax.Array  # typed key, determines the order of every epoch
     epoch: jax.Array  # [] int32; -1: none drawn yet
     indices: jax.Array  # [N] int32
 
     @classmethod
-    def empty(cls, num_examples: int) -> "EpochOrder":
-        return cls(jnp.int32(-1), jnp.zeros(num_examples, jnp.int32))
+    def empty(cls, key: jax.Array, num_examples: int) -> "EpochOrder":
+        # A copy, since orders are donated and the key is the caller's.
+        return cls(jnp.copy(key), jnp.int32(-1), jnp.zeros(num_examples, jnp.int32))
 
 
-def order_of_epoch(order: EpochOrder, key: jax.Array, epoch: jax.Array) -> EpochOrder:
-    """`order` if it is the epoch's, else the one that (key, epoch) determines."""
+def order_of_epoch(order: EpochOrder, epoch: jax.Array) -> EpochOrder:
+    """`order` if it is the epoch's, else the one that its key and epoch determine."""
 
     def draw() -> EpochOrder:
         indices = jnp.arange(order.indices.size, dtype=jnp.int32)
-        epoch_key = jax.random.fold_in(key, epoch)
-        return EpochOrder(epoch, jax.random.permutation(epoch_key, indices))
+        epoch_key = jax.random.fold_in(order.key, epoch)
+        return EpochOrder(order.key, epoch, jax.random.permutation(epoch_key, indices))
 
     return jax.lax.cond(epoch == order.epoch, lambda: order, draw)
 
@@ -38,7 +40,6 @@ def take_batch(
     data: Batch,
     order: EpochOrder,
     *,
-    key: jax.Array,
     batch_number: jax.Array,
     batch_size: int,
     flip: bool = False,
@@ -49,9 +50,10 @@ def take_batch(
     epoch to epoch.
 
     Args:
-      data: all examples, images [N, H, W, C] uint8 and labels [N].
-      order: that of the batch before, or `EpochOrder.empty(N)`.
-      key: determines the order of every epoch, and the flips of every batch.
+      data: all N examples, images uint8 [N or more, H, W, C] and labels; what fills
+        them up is never taken.
+      order: that of the batch before, or `EpochOrder.empty(key, N)`, whose key
+        determines the flips of every batch too.
       batch_number: [] int32.
       batch_size: at most N.
       flip: whether each image is mirrored, left to right, with probability 1/2.
@@ -59,13 +61,13 @@ def take_batch(
     Returns:
       The batch, still uint8, and the order to pass with the next one.
     """
-    batches_per_epoch = data.labels.size // batch_size
-    order = order_of_epoch(order, key, batch_number // batches_per_epoch)
+    batches_per_epoch = order.indices.size // batch_size
+    order = order_of_epoch(order, batch_number // batches_per_epoch)
     start = (batch_number % batches_per_epoch) * batch_size
     indices = jax.lax.dynamic_slice(order.indices, (start,), (batch_size,))
     images = data.images[indices]
     if flip:
-        flip_key = jax.random.fold_in(key, _FLIP_STREAM)
+        flip_key = jax.random.fold_in(order.key, _FLIP_STREAM)
         images = random_flips(images, jax.random.fold_in(flip_key, batch_number))
     return Batch(images, data.labels[indices]), order
 

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 
@@ -24,7 +25,12 @@ _DIMENSION_NUMBERS = ("CHWN", "HWIO", "CHWN")
 
 
 def _choose(
-    formulation: str | None, grid: Grid, channels: int, features: int, batch: int
+    formulation: str | None,
+    grid: Grid,
+    channels: int,
+    features: int,
+    batch: int,
+    dtype: jnp.dtype,
 ) -> str:
     """The one place that says what takes which formulation.
 
@@ -33,6 +39,8 @@ def _choose(
     if formulation is None:
         if jax.default_backend() != "cpu":
             return "xla"
+        if dtype != jnp.float32:
+            return "patches"  # Sums of many rounded terms are no Fourier transform.
         estimates = estimated_milliseconds(grid, channels, features, batch)
         return min(estimates, key=estimates.get)
     if formulation not in FORMULATIONS:
@@ -137,7 +145,7 @@ def conv(
     channels, height, width, batch = images.shape
     *kernel_size, _, features = kernel.shape
     grid = conv_grid((height, width), tuple(kernel_size), strides)
-    match _choose(formulation, grid, channels, features, batch):
+    match _choose(formulation, grid, channels, features, batch, images.dtype):
         case "patches":
             patches = gather(grid, images)
             weights = kernel.reshape(-1, features).T
@@ -184,7 +192,7 @@ def conv_transpose(
     grid = conv_transpose_grid((height, width), tuple(kernel_size), strides)
     # The kernel stands upside down in the patches.
     painted = kernel[::-1, ::-1].transpose(0, 1, 3, 2)
-    match _choose(formulation, grid, features, channels, batch):
+    match _choose(formulation, grid, features, channels, batch, images.dtype):
         case "patches":
             patches = painted.reshape(-1, channels) @ images.reshape(channels, -1)
             return scatter(grid, patches.reshape(-1, height, width, batch))
@@ -216,15 +224,18 @@ class _Convolution(nn.Module):
     strides: int = 1
     use_bias: bool = True
     kernel_init: Callable = nn.initializers.lecun_normal()
+    dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, images: jax.Array) -> jax.Array:
         shape = (self.kernel_size, self.kernel_size, images.shape[0], self.features)
         kernel = self.param("kernel", self.kernel_init, shape)
-        outputs = self.apply_kernel(images, kernel, self.strides)
+        outputs = self.apply_kernel(
+            images.astype(self.dtype), kernel.astype(self.dtype), self.strides
+        )
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
-            outputs = outputs + bias.reshape(-1, 1, 1, 1)
+            outputs = outputs + bias.astype(self.dtype).reshape(-1, 1, 1, 1)
         return outputs
 
 

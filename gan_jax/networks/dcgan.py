@@ -107,6 +107,8 @@ class ConvNetwork(Network):
                     axis=feature_axis,
                     momentum=self.norm_momentum,
                     epsilon=self.norm_epsilon,
+                    dtype=jnp.float32,
+                    axis_name=self.axis_name,
                     name=name,
                 )(features)
             case "virtual":
@@ -116,7 +118,7 @@ class ConvNetwork(Network):
                     batch_axis=batch_axis,
                     epsilon=self.norm_epsilon,
                     name=name,
-                )(features)
+                )(features.astype(jnp.float32))
             case "none":
                 return features
 
@@ -271,7 +273,7 @@ class DCGANGenerator(ConvNetwork):
                 maps = self.drop(maps, train=train)
             maps = self._conv_transpose(layer)(maps)
         images = maps[..., self.reference_size :].transpose(3, 1, 2, 0)
-        return OUTPUT_ACTIVATIONS[self.output](images)
+        return OUTPUT_ACTIVATIONS[self.output](images.astype(jnp.float32))
 
     def _conv_transpose(
         self, layer: int, *, name: str | None = None, use_bias: bool = True
@@ -286,6 +288,7 @@ class DCGANGenerator(ConvNetwork):
             strides=self.strides[layer],
             use_bias=use_bias and self.biased(normalized=not last),
             kernel_init=KERNEL_INITIALIZERS[self.kernel_init],
+            dtype=self.dtype,
             name=name or f"conv_{layer}",
         )
 
@@ -334,6 +337,7 @@ class DCGANGenerator(ConvNetwork):
                 self.branch_kernel_size,
                 use_bias=self.use_bias,
                 kernel_init=KERNEL_INITIALIZERS[self.kernel_init],
+                dtype=self.dtype,
                 name=name,
             )(maps)
 
@@ -450,10 +454,11 @@ class DCGANDiscriminator(ConvNetwork):
             )
         features = features[self.reference_size :]
         logits = self.dense(1, use_bias=True, name="logit")(features)[:, 0]
+        logits = logits.astype(jnp.float32)
         if self.conditioning != "auxiliary":
             return Verdict(logits)
         class_logits = self.dense(self.num_classes, use_bias=True, name="classes")
-        return Verdict(logits, class_logits(features))
+        return Verdict(logits, class_logits(features).astype(jnp.float32))
 
     def _conv(
         self, layer: int, *, name: str | None = None, use_bias: bool = True
@@ -464,6 +469,7 @@ class DCGANDiscriminator(ConvNetwork):
             strides=self.strides[layer],
             use_bias=use_bias and self.biased(normalized=self.norm_layers[layer]),
             kernel_init=KERNEL_INITIALIZERS[self.kernel_init],
+            dtype=self.dtype,
             name=name or f"conv_{layer}",
         )
 
@@ -491,6 +497,7 @@ class DCGANDiscriminator(ConvNetwork):
                     self.branch_kernel_size,
                     use_bias=self.use_bias,
                     kernel_init=KERNEL_INITIALIZERS[self.kernel_init],
+                    dtype=self.dtype,
                     name=name,
                 )(maps)
 
@@ -506,8 +513,10 @@ class DCGANDiscriminator(ConvNetwork):
         compare = MinibatchDiscrimination(
             self.minibatch_kernels,
             self.minibatch_kernel_dim,
+            axis_name=self.axis_name,
             name="minibatch_discrimination",
         )
+        features = features.astype(jnp.float32)
         examples = compare(features[self.reference_size :])
         if not self.reference_size:
             return examples

@@ -18,6 +18,8 @@ class MinibatchDiscrimination(nn.Module):
     where j = i counts as well: o_ik lies between 1 (all others are far away) and B (all
     are equal). Takes [B, A], returns [B, A + num_kernels]: f, then o.
 
+    Where a batch is spread over the mapped axis `axis_name`, j runs over all of it.
+
     At the start a kernel's distance between two examples is about 0.8 times the root
     mean square of the differences between their features, whatever A and kernel_dim.
 
@@ -26,6 +28,7 @@ class MinibatchDiscrimination(nn.Module):
 
     num_kernels: int = 30
     kernel_dim: int = 5
+    axis_name: str | None = None
 
     @nn.compact
     def __call__(self, features: jax.Array) -> jax.Array:
@@ -36,9 +39,14 @@ class MinibatchDiscrimination(nn.Module):
         )
         # The batch goes last, where the distances are computed on contiguous numbers.
         projections = jnp.einsum("ba,akd->kdb", features, kernel)
-        differences = projections[..., :, None] - projections[..., None, :]
-        distances = jnp.abs(differences).sum(axis=1)  # [num_kernels, B, B]
-        closeness = jnp.exp(-distances).sum(axis=1)
+        everyone = projections
+        if self.axis_name and not self.is_initializing():
+            everyone = jax.lax.all_gather(
+                projections, self.axis_name, axis=2, tiled=True
+            )
+        differences = projections[..., :, None] - everyone[..., None, :]
+        distances = jnp.abs(differences).sum(axis=1)  # [num_kernels, B, all]
+        closeness = jnp.exp(-distances).sum(axis=2)
         return jnp.concatenate([features, closeness.T], axis=-1)
 
 

@@ -36,6 +36,7 @@ class ConditionalDense(nn.Module):
     num_classes: int
     use_bias: bool
     kernel_init: Callable
+    dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, inputs: jax.Array, labels: jax.Array | None) -> jax.Array:
@@ -43,6 +44,7 @@ class ConditionalDense(nn.Module):
             return nn.Dense(
                 features,
                 use_bias=self.use_bias,
+                dtype=self.dtype,
                 kernel_init=self.kernel_init,
                 name=name,
             )
@@ -105,6 +107,7 @@ class _MLP(Network):
                     num_classes=self.num_classes,
                     use_bias=not batch_norm,
                     kernel_init=KERNEL_INITIALIZERS[self.kernel_init],
+                    dtype=self.dtype,
                     name="hidden_0",
                 )(outputs, labels)
             else:
@@ -112,17 +115,21 @@ class _MLP(Network):
                     features, use_bias=not batch_norm, name=f"hidden_{layer}"
                 )(outputs)
             if batch_norm:
-                outputs = _batch_norm(train, f"hidden_{layer}_norm")(outputs)
+                outputs = self.batch_norm_layer(f"hidden_{layer}_norm", train)(outputs)
             outputs = ACTIVATIONS[self.activation](outputs, self.negative_slope)
             outputs = Dropout(self.dropout_rate)(outputs, train=train)
         return outputs
 
-
-def _batch_norm(train: bool, name: str) -> nn.BatchNorm:
-    # Momentum and epsilon of PyTorch's BatchNorm1d, which report D used.
-    return nn.BatchNorm(
-        use_running_average=not train, momentum=0.9, epsilon=1e-5, name=name
-    )
+    def batch_norm_layer(self, name: str, train: bool) -> nn.BatchNorm:
+        # Momentum and epsilon of PyTorch's BatchNorm1d, which report D used.
+        return nn.BatchNorm(
+            use_running_average=not train,
+            momentum=0.9,
+            epsilon=1e-5,
+            dtype=jnp.float32,
+            axis_name=self.axis_name,
+            name=name,
+        )
 
 
 class MLPGenerator(_MLP):
@@ -157,8 +164,8 @@ class MLPGenerator(_MLP):
             name="output",
         )(outputs)
         if self.output_batch_norm:
-            outputs = _batch_norm(train, "output_norm")(outputs)
-        outputs = OUTPUT_ACTIVATIONS[self.output](outputs)
+            outputs = self.batch_norm_layer("output_norm", train)(outputs)
+        outputs = OUTPUT_ACTIVATIONS[self.output](outputs.astype(jnp.float32))
         return outputs.reshape(-1, *self.image_shape)
 
 
@@ -174,4 +181,5 @@ class MLPDiscriminator(_MLP):
     ) -> Verdict:
         inputs = images.reshape(images.shape[0], -1)
         outputs = self.hidden(inputs, labels, batch_norm=False, train=train)
-        return Verdict(self.dense(1, use_bias=True, name="logit")(outputs)[:, 0])
+        logits = self.dense(1, use_bias=True, name="logit")(outputs)[:, 0]
+        return Verdict(logits.astype(jnp.float32))

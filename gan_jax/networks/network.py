@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+import jax.numpy as jnp
 from flax import linen as nn
 
 from gan_jax.networks.initializers import KERNEL_INITIALIZERS
@@ -15,6 +16,10 @@ class Network(nn.Module):
       num_classes: of the data.
       conditioning: how this network uses labels, one of its CONDITIONINGS.
       kernel_init: a name from KERNEL_INITIALIZERS.
+      dtype: of matrix products and convolutions, and of what they give. Parameters,
+        norms, logits and images are float32 all the same.
+      axis_name: of the mapped axis over which a batch is spread, for layers that see
+        it as a whole; None: this network sees all of it.
       mixes_examples: whether, in train mode, an output depends on the others in its
         batch.
       reference_size: examples of a reference batch that stand in front of every batch
@@ -28,6 +33,8 @@ class Network(nn.Module):
     num_classes: int = 10
     conditioning: str = "none"
     kernel_init: str = "xavier_uniform"
+    dtype: jnp.dtype = jnp.float32
+    axis_name: str | None = None
 
     def check(self) -> None:
         """Raises ValueError for settings that cannot be used together."""
@@ -36,6 +43,7 @@ class Network(nn.Module):
         return nn.Dense(
             features,
             use_bias=use_bias,
+            dtype=self.dtype,
             kernel_init=KERNEL_INITIALIZERS[self.kernel_init],
             name=name,
         )

@@ -4,6 +4,7 @@ import math
 from typing import ClassVar
 
 import jax
+import jax.numpy as jnp
 from flax import linen as nn
 
 from gan_jax.networks.convolution import Conv
@@ -68,6 +69,7 @@ class UpsamplingGenerator(ConvNetwork):
                 self.kernel_size,
                 use_bias=self.biased(normalized=True),
                 kernel_init=KERNEL_INITIALIZERS[self.kernel_init],
+                dtype=self.dtype,
                 name=f"conv_{layer}",
             )(maps)
             maps = self.activate(
@@ -80,5 +82,5 @@ class UpsamplingGenerator(ConvNetwork):
         images = self.dense(
             math.prod(self.image_shape), use_bias=self.use_bias, name="output"
         )(features)
-        images = OUTPUT_ACTIVATIONS[self.output](images)
+        images = OUTPUT_ACTIVATIONS[self.output](images.astype(jnp.float32))
         return images.reshape(-1, *self.image_shape)

@@ -59,6 +59,9 @@ def plot_curves(
     over them a centred moving average over 2 % of the run. The axis of losses then
     leaves out peaks that neither the average nor 99 % of the points reach.
 
+    Of several seeds, rows have means and, as `NAME_std`, deviations, which are drawn as
+    a band around the curve.
+
     Args:
       metrics: rows with `step`, ascending, and any of `discriminator_loss`,
         `generator_loss`, both with `_class_loss` for `_loss`, these four with `test_`
@@ -175,7 +178,21 @@ def _head(axes: Axes, title: str, lines: Sequence[Line2D]) -> None:
 def _draw(axes: Axes, metrics: Sequence[Mapping[str, float]], curve: _Curve) -> Line2D:
     steps, values = _series(metrics, curve)
     look = {"color": curve.color, "linestyle": curve.line, "label": curve.label}
-    if len(steps) <= _MANY_POINTS:
+    few = len(steps) <= _MANY_POINTS
+    if any(f"{curve.name}_std" in row for row in metrics):
+        _, spread = _series(metrics, curve._replace(name=f"{curve.name}_std"))
+        middle = values
+        if not few:
+            middle, spread = _smoothed(values), _smoothed(spread)
+        axes.fill_between(
+            steps,
+            middle - spread,
+            middle + spread,
+            color=curve.color,
+            alpha=0.2,
+            linewidth=0,
+        )
+    if few:
         marker = "o" if len(steps) <= _FEW_POINTS else None
         (line,) = axes.plot(
             steps, values, **look, linewidth=1.4, marker=marker, markersize=3.5

@@ -22,12 +22,12 @@ def numbered_data(num_examples):
 def batches_from(first, count, *, num_examples=12, batch_size=4, key=KEY):
     """Labels [count, batch_size] of the batches from number `first` on."""
     data = numbered_data(num_examples)
-    order = EpochOrder.empty(num_examples)
+    order = EpochOrder.empty(key, num_examples)
     take = jax.jit(take_batch, static_argnames="batch_size")
     labels = []
     for number in range(first, first + count):
         batch, order = take(
-            data, order, key=key, batch_number=jnp.int32(number), batch_size=batch_size
+            data, order, batch_number=jnp.int32(number), batch_size=batch_size
         )
         np.testing.assert_array_equal(batch.images.reshape(-1), batch.labels)
         labels.append(np.asarray(batch.labels))
@@ -37,7 +37,7 @@ def batches_from(first, count, *, num_examples=12, batch_size=4, key=KEY):
 def test_batches_are_as_stored():
     data = numbered_data(12)
     batch, order = take_batch(
-        data, EpochOrder.empty(12), key=KEY, batch_number=jnp.int32(4), batch_size=4
+        data, EpochOrder.empty(KEY, 12), batch_number=jnp.int32(4), batch_size=4
     )
 
     assert batch.images.dtype == jnp.uint8 and batch.images.shape == (4, 1, 1, 1)
@@ -89,15 +89,13 @@ def test_a_loop_on_the_device_gives_the_same_batches():
     def run(order, first, last):
         def body(number, carry):
             order, labels = carry
-            batch, order = take_batch(
-                data, order, key=KEY, batch_number=number, batch_size=4
-            )
+            batch, order = take_batch(data, order, batch_number=number, batch_size=4)
             return order, labels.at[number].set(batch.labels)
 
         labels = jnp.zeros((9, 4), jnp.int32)
         return jax.lax.fori_loop(first, last, body, (order, labels))
 
-    order, early = run(EpochOrder.empty(12), 0, 5)
+    order, early = run(EpochOrder.empty(KEY, 12), 0, 5)
     _, late = run(order, 5, 9)
 
     np.testing.assert_array_equal(early + late, batches_from(0, 9))
@@ -149,14 +147,13 @@ def flipping_batches(first, count, *, flip=True, key=KEY):
     numbers = jnp.arange(12, dtype=jnp.uint8)
     images = jnp.stack([numbers, 100 + numbers], axis=1).reshape(12, 1, 2, 1)
     data = Batch(images, jnp.arange(12, dtype=jnp.int32))
-    order = EpochOrder.empty(12)
+    order = EpochOrder.empty(key, 12)
     take = jax.jit(take_batch, static_argnames=("batch_size", "flip"))
     batches = []
     for number in range(first, first + count):
         batch, order = take(
             data,
             order,
-            key=key,
             batch_number=jnp.int32(number),
             batch_size=4,
             flip=flip,

@@ -1,0 +1,279 @@
+"""How a train step is spread over devices; the sole owner of mesh, sharding and pmap.
+
+One step source serves all three classes here. A step asks them for what is drawn for
+every example of a batch, and for means over it:
+
+- `OneDevice`: the batch is where it is.
+- `ShardedDevices` (config.parallel 'jit'): the program is that of one device, on arrays
+  of the whole batch, which the compiler divides among the devices.
+- `MappedDevices` ('pmap'): each device runs the program on its part of the batch; means
+  over the batch are taken explicitly, inside networks over the axis `axis_name`.
+
+Everything random is drawn for the whole batch and then divided, so that all three see
+the same latents, classes and real images. Only what networks draw inside (dropout)
+differs under 'pmap'.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+PyTree = Any
+AXIS = "batch"
+PARALLEL = ("jit", "pmap")
+
+
+@dataclasses.dataclass(frozen=True)
+class OneDevice:
+    """The whole batch on one device; the base of the other two."""
+
+    num_devices: int = 1
+    axis_name: str | None = None  # of the mapped axis, inside networks and steps
+
+    def draw(
+        self, function: Callable[[jax.Array, int], PyTree], key: jax.Array, size: int
+    ) -> PyTree:
+        """`function(key, number)` for the examples that this program works on.
+
+        Args:
+          function: draws arrays [number, ...].
+          size: number of examples that this program works on.
+        """
+        return function(key, size)
+
+    def part(self, examples: PyTree) -> PyTree:
+        """Of arrays [B, ...] of the whole batch, what this program works on."""
+        return examples
+
+    def own_key(self, key: jax.Array) -> jax.Array:
+        """The key for what is drawn inside networks."""
+        return key
+
+    def mean(self, tree: PyTree) -> PyTree:
+        """Means over the devices of what each computed from its part."""
+        return tree
+
+    def jit(self, run_steps: Callable) -> Callable:
+        """`run_steps(state, order, data, num_steps)`, its first two donated.
+
+        They are to be what `put` made of them, the data what `put_data` did.
+        """
+        return jax.jit(run_steps, donate_argnums=(0, 1))
+
+    def put(self, state_and_order: tuple[PyTree, PyTree]) -> tuple[PyTree, PyTree]:
+        """The state and the order, on the devices."""
+        return state_and_order
+
+    def put_data(self, examples: PyTree) -> PyTree:
+        """The training set, on the devices."""
+        return jax.device_put(examples)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Devices(OneDevice):
+    """Several devices, of this host or of all that run this program."""
+
+    mesh: Mesh = dataclasses.field(kw_only=True)
+
+    def put(self, state_and_order):
+        return self._replicate(state_and_order)
+
+    def put_data(self, examples):
+        return self._replicate(examples)
+
+    def _replicate(self, tree: PyTree) -> PyTree:
+        return jax.device_put(tree, NamedSharding(self.mesh, PartitionSpec()))
+
+
+class ShardedDevices(_Devices):
+    """One program over all devices, divided by the compiler (GSPMD)."""
+
+    def draw(self, function, key, size):
+        return self.part(function(key, size))
+
+    def part(self, examples):
+        sharding = NamedSharding(self.mesh, PartitionSpec(AXIS))
+        return jax.lax.with_sharding_constraint(examples, sharding)
+
+    def jit(self, run_steps):
+        everywhere = NamedSharding(self.mesh, PartitionSpec())
+        return jax.jit(run_steps, donate_argnums=(0, 1), out_shardings=everywhere)
+
+    def put_data(self, examples):
+        """With several hosts each keeps its share, filled up to equal sizes."""
+        if jax.process_count() == 1:
+            return self._replicate(examples)
+        sharding = NamedSharding(self.mesh, PartitionSpec(AXIS))
+
+        def share(array):
+            length = -(-len(array) // self.num_devices) * self.num_devices
+
+            def rows(index):
+                wanted = np.arange(length)[index[0]]
+                # What fills up is never drawn: no order of an epoch has it.
+                return array[np.minimum(wanted, len(array) - 1)]
+
+            return jax.make_array_from_callback(
+                (length, *array.shape[1:]), sharding, rows
+            )
+
+        return jax.tree.map(share, examples)
+
+
+class MappedDevices(_Devices):
+    """The program of one device on every device, with explicit means (pmap)."""
+
+    def draw(self, function, key, size):
+        return self.part(function(key, size * self.num_devices))
+
+    def part(self, examples):
+        number = jax.lax.axis_index(AXIS)
+
+        def rows(array):
+            size = len(array) // self.num_devices
+            return jax.lax.dynamic_slice_in_dim(array, number * size, size)
+
+        return jax.tree.map(rows, examples)
+
+    def own_key(self, key):
+        return jax.random.fold_in(key, jax.lax.axis_index(AXIS))
+
+    def mean(self, tree):
+        return jax.lax.pmean(tree, AXIS)
+
+    def jit(self, run_steps):
+        # pmap wants something mapped; what a device has of its own is its number.
+        mapped = jax.pmap(
+            lambda number, *arguments: run_steps(*arguments),
+            axis_name=AXIS,
+            in_axes=(0, None, None, None, None),
+            out_axes=None,
+            devices=list(self.mesh.devices.flat),
+        )
+        numbers = np.arange(self.num_devices)
+        return jax.jit(
+            lambda *arguments: mapped(numbers, *arguments), donate_argnums=(0, 1)
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class MemberDevices(_Devices):
+    """A population's members divided among the devices, which then share nothing.
+
+    `own` says, as a prefix of (state, order), what has an axis of members in front.
+    """
+
+    own: PyTree = dataclasses.field(kw_only=True)
+
+    def put(self, state_and_order):
+        shardings = jax.tree.map(
+            lambda spec: NamedSharding(self.mesh, spec), self._specs
+        )
+        return jax.device_put(state_and_order, shardings)
+
+    def jit(self, run_steps):
+        return jax.jit(
+            jax.shard_map(
+                run_steps,
+                mesh=self.mesh,
+                in_specs=(*self._specs, PartitionSpec(), PartitionSpec()),
+                out_specs=self._specs,
+                check_vma=False,
+            ),
+            donate_argnums=(0, 1),
+        )
+
+    @property
+    def _specs(self) -> PyTree:
+        return jax.tree.map(lambda own: PartitionSpec(*[AXIS] * own), self.own)
+
+
+def batch_devices(
+    parallel: str, batch_size: int, devices: Sequence[jax.Device] | None = None
+) -> OneDevice:
+    """Devices, all there are if none are given, over which a batch is spread.
+
+    Raises:
+      ValueError: they cannot have equal parts of it.
+    """
+    devices = devices or jax.devices()
+    number = len(devices)
+    if number == 1:
+        return OneDevice()
+    if batch_size % number:
+        lower = batch_size // number * number
+        fitting = [size for size in (lower, lower + number) if size]
+        raise ValueError(
+            f"batch_size is {batch_size}, which {number} devices cannot share equally: "
+            f"{' or '.join(map(str, fitting))} they can"
+        )
+    if parallel == "pmap":
+        return MappedDevices(number, AXIS, mesh=_mesh(devices))
+    return ShardedDevices(number, mesh=_mesh(devices))
+
+
+def member_devices(
+    population: int, own: PyTree, devices: Sequence[jax.Device] | None = None
+) -> OneDevice:
+    """Devices, all there are if none are given, over which a population is spread.
+
+    Raises:
+      ValueError: they cannot have equally many, or belong to several hosts.
+    """
+    devices = devices or jax.devices()
+    number = len(devices)
+    if number == 1:
+        return OneDevice()
+    if jax.process_count() > 1:
+        raise ValueError(
+            f"population is {population}: the members are spread over the devices of "
+            f"one host, and this run has {jax.process_count()}"
+        )
+    if population % number:
+        raise ValueError(
+            f"population is {population}, which {number} devices cannot share equally: "
+            f"it must be a multiple of {number}"
+        )
+    return MemberDevices(number, mesh=_mesh(devices), own=own)
+
+
+def local(tree: PyTree) -> PyTree:
+    """Whole arrays on one device of this host, of arrays on any devices."""
+
+    def on_one(array):
+        if len(array.devices()) == 1:
+            return array
+        if array.is_fully_addressable:
+            return jax.device_put(array, jax.local_devices()[0])
+        return array.addressable_data(0)
+
+    return jax.tree.map(on_one, tree)
+
+
+def is_main() -> bool:
+    """Whether this process is the one that writes what people read."""
+    return jax.process_index() == 0
+
+
+def any_process(flag: bool) -> bool:
+    """Whether the flag is set in any process; all must ask."""
+    if jax.process_count() == 1:
+        return flag
+    return bool(multihost_utils.process_allgather(np.asarray(flag)).any())
+
+
+def of_main(value: float) -> float:
+    """The main process's value, in all processes; all must ask."""
+    if jax.process_count() == 1:
+        return value
+    return float(multihost_utils.broadcast_one_to_all(np.float32(value)))
+
+
+def _mesh(devices: Sequence[jax.Device]) -> Mesh:
+    # Explicit axes, make_mesh's default, fail in `nn.Embed`.
+    return Mesh(np.asarray(devices), (AXIS,), axis_types=(AxisType.Auto,))
