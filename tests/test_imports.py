@@ -34,6 +34,7 @@ ALLOWED = {
         "steps",
         "types",
     },
+    "command_line": {"build"},
     "workdir": {"build", "report"},
     "generator": {
         "build",
@@ -77,6 +78,16 @@ ALLOWED = {
         "types",
         "workdir",
     },
+    "sweep": {
+        "build",
+        "checkpoint",
+        "command_line",
+        "data",
+        "evaluate",
+        "report",
+        "train",
+        "workdir",
+    },
     "__init__": {"generator"},
 }
 # Packages that only these modules of gan_jax may import.
@@ -85,9 +96,11 @@ OWNERS = {
     "ml_collections": {
         "analyses",
         "build",
+        "command_line",
         "workdir",
         "generator",
         "evaluate",
+        "sweep",
         "train",
     },
     "tensorflow_datasets": {"data"},
