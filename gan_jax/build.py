@@ -69,20 +69,6 @@ class ConfigError(ValueError):
     """A config that cannot be used: the message names the field and says why."""
 
 
-def flag_error_message(error: Exception) -> str:
-    """What ml_collections' config flags raise, without what only we can use."""
-    message = str(error).strip()
-    if isinstance(error, AttributeError):
-        # Of a KeyError, whose text is in quotes; it suggests a field's name.
-        cause = error.args[0]
-        text = cause.args[0] if isinstance(cause, KeyError) else message
-        return f"config has no field {text}"
-    if "Traceback" in message:
-        # A config file's own error comes with its traceback and ends with its message.
-        return message.splitlines()[-1].strip()
-    return message
-
-
 def check_config(config: ConfigDict) -> None:
     """Checks what needs no data set: names, ranges and combinations."""
     choices = {

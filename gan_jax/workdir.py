@@ -60,7 +60,7 @@ def save_config(workdir: pathlib.Path, config: ConfigDict) -> None:
     """
     path = workdir / CONFIG_FILE
     if path.exists():
-        check_same_config(workdir, config, free=_FREE_FIELDS)
+        check_training_config(workdir, config)
         return
     if any((workdir / "checkpoints").glob("*")):
         raise ConfigError(
@@ -93,6 +93,11 @@ def load_config(workdir: pathlib.Path) -> ConfigDict:
     }
     config.update_from_flattened_dict(missing)
     return config
+
+
+def check_training_config(workdir: pathlib.Path, config: ConfigDict) -> None:
+    """Raises ConfigError if the run in `workdir` is of another config."""
+    check_same_config(workdir, config, free=_FREE_FIELDS)
 
 
 def check_evaluation_config(workdir: pathlib.Path, config: ConfigDict) -> None:

@@ -38,6 +38,7 @@ ALLOWED = {
         "steps",
         "types",
     },
+    "command_line": {"build"},
     "workdir": {"build", "report"},
     "generator": {
         "build",
@@ -84,6 +85,16 @@ ALLOWED = {
         "types",
         "workdir",
     },
+    "sweep": {
+        "build",
+        "checkpoint",
+        "command_line",
+        "data",
+        "evaluate",
+        "report",
+        "train",
+        "workdir",
+    },
     "__init__": {"generator"},
 }
 # Packages that only these modules of gan_jax may import.
@@ -92,9 +103,11 @@ OWNERS = {
     "ml_collections": {
         "analyses",
         "build",
+        "command_line",
         "workdir",
         "generator",
         "evaluate",
+        "sweep",
         "train",
     },
     "tensorflow_datasets": {"data"},

@@ -389,6 +389,28 @@ MISTAKES = {
         [*SMALL, "--workdir={run}", "--analysis=dropout"],
         "--analysis is for --mode=sample",
     ),
+    "sweep without a file": (["--mode=sweep"], "takes --sweep=sweeps/NAME.py"),
+    "sweep of a config": (
+        [QUICKSTART, "--mode=sweep", "--sweep=sweeps/report_d_modes.py"],
+        "takes --sweep=sweeps/NAME.py and no --config",
+    ),
+    "settings in training": (
+        [QUICKSTART, "--set=num_steps=3"],
+        "--sweep and --set are for --mode=sweep",
+    ),
+    "missing sweep file": (
+        ["--mode=sweep", "--sweep=sweeps/none.py", "--workdir={empty}/a"],
+        r"sweeps/none\.py: .*No such file",
+    ),
+    "unknown field of a sweep": (
+        [
+            "--mode=sweep",
+            "--sweep=sweeps/report_d_modes.py",
+            "--workdir={empty}/a",
+            "--set=num_step=3",
+        ],
+        "--set=num_step=3: .*no field 'num_step'.*num_steps.*model_6",
+    ),
     "folder that is a file": (
         [*SMALL, "--workdir={run}/metrics.jsonl"],
         r"{run}/metrics\.jsonl",

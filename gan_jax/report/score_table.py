@@ -1,0 +1,107 @@
+"""Tables of settings against scores, ours beside published ones: Markdown and CSV."""
+
+import csv
+import dataclasses
+import io
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+_TITLES = {
+    "gan_test": "GAN-test %",
+    "gan_train": "GAN-train %",
+    "inception_score": "Inception Score",
+}
+
+
+class Score(NamedTuple):
+    """A score and what stands behind its ±; accuracies are fractions in [0, 1]."""
+
+    mean: float
+    std: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A run's line in the table; what is not known (yet) is None or absent."""
+
+    name: str
+    settings: Mapping[str, object]
+    state: str
+    published: Mapping[str, Score]
+    scores: Mapping[str, Score] = dataclasses.field(default_factory=dict)
+    steps: int | None = None
+    epochs: float | None = None
+    seeds: int | None = None
+
+
+def markdown_table(rows: Sequence[Row]) -> str:
+    """For people: accuracies in per cent, and no column in which nothing stands."""
+    settings = _setting_names(rows)
+    shown = []
+    for score, title in _TITLES.items():
+        is_published = any(score in row.published for row in rows)
+        if is_published or any(score in row.scores for row in rows):
+            shown.append((title, "scores", score))
+        if is_published:
+            shown.append(("published", "published", score))
+    titles = ["run", *settings, "epochs", "steps", "seeds"]
+    titles += [*(title for title, _, _ in shown), "state"]
+    lines = [titles, ["---"] * len(titles)]
+    for row in rows:
+        lines.append(
+            [
+                row.name,
+                *(row.settings.get(name, "") for name in settings),
+                "" if row.epochs is None else f"{row.epochs:.4g}",
+                "" if row.steps is None else f"{row.steps:,}",
+                "" if row.seeds is None else row.seeds,
+                *(_score_cell(score, getattr(row, of)) for _, of, score in shown),
+                row.state,
+            ]
+        )
+    return "".join(f"| {' | '.join(map(_escaped, line))} |\n" for line in lines)
+
+
+def csv_table(rows: Sequence[Row]) -> str:
+    """For programs: the same columns for every sweep but for the settings.
+
+    Of each score `NAME_mean`, `NAME_std`, `published_NAME_mean`, `published_NAME_std`.
+    """
+    settings = _setting_names(rows)
+    scores = {
+        f"{prefix}{score}": (of, score)
+        for score in _TITLES
+        for prefix, of in (("", "scores"), ("published_", "published"))
+    }
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        ["run", *settings, "epochs", "steps", "seeds"]
+        + [f"{name}_{part}" for name in scores for part in Score._fields]
+        + ["state"]
+    )
+    for row in rows:
+        values = [row.name, *(row.settings.get(name) for name in settings)]
+        values += [row.epochs, row.steps, row.seeds]
+        for of, score in scores.values():
+            values += getattr(row, of).get(score, (None, None))
+        writer.writerow([*values, row.state])  # None becomes an empty cell
+    return text.getvalue()
+
+
+def _setting_names(rows: Sequence[Row]) -> list[str]:
+    """Every row's settings, in the order of their first use."""
+    return list(dict.fromkeys(name for row in rows for name in row.settings))
+
+
+def _score_cell(name: str, scores: Mapping[str, Score]) -> str:
+    if name not in scores:
+        return ""
+    scale, digits = (1, 3) if name == "inception_score" else (100, 2)
+    return " ± ".join(
+        f"{scale * value:.{digits}f}" for value in scores[name] if value is not None
+    )
+
+
+def _escaped(cell: object) -> str:
+    return " ".join(str(cell).split()).replace("|", "\\|")
