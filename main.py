@@ -7,7 +7,7 @@ import sys
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
-from gan_jax import build
+from gan_jax import build, parallel
 from gan_jax.analyses import ANALYSES, analyse
 from gan_jax.cache import keep_compiled_programs
 from gan_jax.command_line import check_flags, parse_flags, stop
@@ -26,6 +26,10 @@ _ANALYSIS = flags.DEFINE_enum("analysis", None, ANALYSES, "What to sample.")
 _GROUPS = flags.DEFINE_string("groups", None, "Of arithmetic: A,B,C; see README.md.")
 _SWEEP = flags.DEFINE_string("sweep", None, "Sweep FILE.")
 _SET = flags.DEFINE_multi_string("set", [], "FIELD=VALUE for every run of a sweep.")
+_DISTRIBUTED = flags.DEFINE_bool("distributed", False, "One of several processes.")
+_COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0.")
+_PROCESSES = flags.DEFINE_integer("num_processes", None, "Of the run.")
+_PROCESS = flags.DEFINE_integer("process_id", None, "This one's, from 0.")
 _COMMAND = f"python {shlex.join(sys.argv)}"
 _STOPPED = f"Stopped. To resume: {_COMMAND}"
 
@@ -33,10 +37,11 @@ _STOPPED = f"Stopped. To resume: {_COMMAND}"
 def run(config: ConfigDict, workdir: pathlib.Path) -> None:
     match _MODE.value:
         case "train":
-            if train(config, workdir):
-                print(format_scores(evaluate(config, workdir)))
-            else:
-                print(_STOPPED)
+            complete = train(config, workdir)
+            parallel.disconnect()
+            if not parallel.is_main():
+                return
+            print(format_scores(evaluate(config, workdir)) if complete else _STOPPED)
         case "evaluate":
             print(format_scores(evaluate(config, workdir, _STEP.value)))
         case "sample":
@@ -57,6 +62,8 @@ def main(arguments: list[str]) -> None:
         _WORKDIR.value or default_workdir(_SWEEP.value or config_flag.config_filename)
     )
     try:
+        if _DISTRIBUTED.value:
+            parallel.connect(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
         if _MODE.value != "sweep":
             run(_CONFIG.value or load_config(workdir), workdir)
         elif not run_sweep(_SWEEP.value, workdir, _SET.value):

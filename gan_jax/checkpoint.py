@@ -314,7 +314,14 @@ class Checkpointer:
 
     def _read_data(self, step: int, sha256: str) -> np.ndarray:
         try:
-            with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
+            # Each process reads for itself, and not all of them may.
+            alone = ocp.options.MultiprocessingOptions(
+                primary_host=jax.process_index(), active_processes={jax.process_index()}
+            )
+            with ocp.Checkpointer(
+                ocp.PyTreeCheckpointHandler(multiprocessing_options=alone),
+                multiprocessing_options=alone,
+            ) as reader:
                 as_numpy = {_DATA: ocp.RestoreArgs(restore_type=np.ndarray)}
                 data = reader.restore(
                     self._path(step) / _STATE,

@@ -27,6 +27,11 @@ def check_flags(given: flags.FlagValues) -> None:
     needs_config = given.workdir is None or given.mode == "train"
     if given.config is None and needs_config and not sweeps:
         stop("--config=configs/NAME.py is missing")
+    if given.distributed and given.mode != "train":
+        stop("--distributed is for --mode=train")
+    addresses = (given.coordinator, given.num_processes, given.process_id)
+    if any(value is not None for value in addresses) and not given.distributed:
+        stop("--coordinator, --num_processes and --process_id are for --distributed")
     if (given.analysis or given.groups) and given.mode != "sample":
         stop("--analysis is for --mode=sample")
 

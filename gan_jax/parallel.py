@@ -87,7 +87,10 @@ class _Devices(OneDevice):
         return self._replicate(examples)
 
     def _replicate(self, tree: PyTree) -> PyTree:
-        return jax.device_put(tree, NamedSharding(self.mesh, PartitionSpec()))
+        sharding = NamedSharding(self.mesh, PartitionSpec())
+        if jax.process_count() == 1:
+            return jax.device_put(tree, sharding)
+        return jax.tree.map(lambda array: _put_global(array, sharding), tree)
 
 
 class ShardedDevices(_Devices):
@@ -118,9 +121,8 @@ class ShardedDevices(_Devices):
                 # What fills up is never drawn: no order of an epoch has it.
                 return array[np.minimum(wanted, len(array) - 1)]
 
-            return jax.make_array_from_callback(
-                (length, *array.shape[1:]), sharding, rows
-            )
+            shape = (length, *array.shape[1:])
+            return jax.make_array_from_callback(shape, sharding, rows)
 
         return jax.tree.map(share, examples)
 
@@ -255,6 +257,32 @@ def local(tree: PyTree) -> PyTree:
     return jax.tree.map(on_one, tree)
 
 
+def connect(
+    coordinator: str | None, num_processes: int | None, process_id: int | None
+) -> None:
+    """Joins this process with the others of its run, on the same or on other hosts.
+
+    To be called before anything else of JAX's. Arguments that are None are found in
+    what SLURM, Open MPI or Kubernetes tell their processes.
+
+    Args:
+      coordinator: "HOST:PORT" of process 0.
+
+    Raises:
+      ConnectionError: no or not all of these are known, or the others do not answer.
+    """
+    try:
+        jax.distributed.initialize(coordinator, num_processes, process_id)
+    except (ValueError, RuntimeError) as error:
+        raise ConnectionError(f"cannot join the other processes: {error}") from error
+
+
+def disconnect() -> None:
+    """Waits for the other processes to come here too; then each is on its own."""
+    if jax.process_count() > 1:
+        jax.distributed.shutdown()
+
+
 def is_main() -> bool:
     """Whether this process is the one that writes what people read."""
     return jax.process_index() == 0
@@ -272,6 +300,17 @@ def of_main(value: float) -> float:
     if jax.process_count() == 1:
         return value
     return float(multihost_utils.broadcast_one_to_all(np.float32(value)))
+
+
+def _put_global(array: jax.Array, sharding: NamedSharding) -> jax.Array:
+    """An array of this host, equal on all, on the devices of all hosts."""
+    if jax.dtypes.issubdtype(array.dtype, jax.dtypes.prng_key):
+        data = _put_global(jax.random.key_data(array), sharding)
+        return jax.random.wrap_key_data(data, impl=jax.random.key_impl(array))
+    values = np.asarray(array)
+    return jax.make_array_from_callback(
+        values.shape, sharding, lambda index: values[index]
+    )
 
 
 def _mesh(devices: Sequence[jax.Device]) -> Mesh:
