@@ -37,6 +37,13 @@ MEMORY_FORMATS = {
 _cross_entropy = functional.binary_cross_entropy_with_logits
 
 
+def implementations() -> list[tuple[str, str]]:
+    """Memory formats and Adams; which are fastest together depends on the machine."""
+    return [(memory_format, "fused") for memory_format in MEMORY_FORMATS] + [
+        ("contiguous", adam) for adam in ADAM_IMPLEMENTATIONS if adam != "fused"
+    ]
+
+
 def mirrored(images: np.ndarray) -> torch.Tensor:
     """[N, H, W, C] as this module takes them."""
     return torch.tensor(images[:, ::-1, ::-1].transpose(0, 3, 1, 2).copy())
