@@ -108,7 +108,7 @@ class ResNet(nn.Module):
     def __init__(self, variables: dict):
         super().__init__()
         params = variables["params"]
-        whitening = variables["whitening"]
+        whitening = variables["whitening"]["Whitening_0"]
         matrix, mean = whitening["matrix"], whitening["mean"]
         # A convolution of 2x2 squares; the input channels are (row, column, channel).
         kernel = matrix.T.reshape(2, 2, -1, len(matrix))
