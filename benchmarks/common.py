@@ -9,7 +9,8 @@ import pathlib
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from typing import TypeVar
 
 import flax
 import jax
@@ -25,13 +26,17 @@ from gan_jax.gan import Gan
 from gan_jax.types import Batch, GanState
 
 NAMES = ("gan_jax", "torch")
+Name = TypeVar("Name", bound=Hashable)
 Program = Callable[[int], dict[str, float]]  # runs n steps, returns metrics' means
 
 
-def argument_parser(description: str, rounds: int = 5) -> argparse.ArgumentParser:
-    """With what every program takes; `rounds` is the default of --rounds."""
+def argument_parser(
+    description: str, rounds: int | None = 5
+) -> argparse.ArgumentParser:
+    """With what every program takes; `rounds` is the default of --rounds, if any."""
     parser = argparse.ArgumentParser(description=description.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=rounds, help="at least 5")
+    if rounds:
+        parser.add_argument("--rounds", type=int, default=rounds, help="at least 5")
     parser.add_argument(
         "--data-source",
         choices=("embedded", "files"),
@@ -183,7 +188,7 @@ def params_by_layer(params: dict) -> dict[str, dict[str, np.ndarray]]:
     return layers
 
 
-def fastest(timed: dict[str, Callable[[], float]], num_trials: int) -> str:
+def fastest(timed: dict[Name, Callable[[], float]], num_trials: int) -> Name:
     """The name of what takes the least time, in turns; each returns its seconds."""
     times = {name: [] for name in timed}
     for _ in range(num_trials):
