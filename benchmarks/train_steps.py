@@ -19,14 +19,10 @@ figures from an otherwise idle machine only.
 """
 
 import argparse
-import importlib
-import json
-import pathlib
-import platform
+import functools
 import sys
 import time
 
-import flax
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -34,9 +30,13 @@ import torch
 from ml_collections import ConfigDict
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import mlp_cgan_step
-from benchmarks.torch_dcgan import MEMORY_FORMATS, Training, mirrored
-from benchmarks.torch_mlp_cgan import ADAM_IMPLEMENTATIONS, shuffled_batches
+from benchmarks import common, mlp_cgan_step
+from benchmarks.torch_dcgan import (
+    Training,
+    implementations,
+    mirrored,
+)
+from benchmarks.torch_mlp_cgan import shuffled_batches
 from gan_jax import build
 from gan_jax.data import DataError, Dataset
 from gan_jax.gan import Gan
@@ -52,47 +52,39 @@ CONFIGS = (
 )
 CHECK_STEPS = 4
 CHECK_TOLERANCE = 1e-3  # of each loss, absolute
+TRIALS = 4  # of each of PyTorch's implementations, the first to warm up
 
 
 def main() -> None:
     arguments = parse_arguments()
-    threads = mlp_cgan_step.use_same_threads()
+    threads = common.use_same_threads()
     peak = matrix_product_peak()
     print(f"{threads} threads; matrix products reach {peak:.0f} GFLOP/s", flush=True)
     rows = []
     for name in arguments.configs.split(","):
         try:
-            row = time_config(name, arguments)
+            config = common.load_config(name, arguments)
+            row = {"config": name} | time_config(
+                config, arguments.rounds, arguments.seconds
+            )
         except (DataError, build.ConfigError, ModuleNotFoundError) as error:
             sys.exit(f"error: {name}: {error}")
         rows.append(row)
         print(format_row(row, peak), flush=True)
     print(format_table(rows, peak))
-    if arguments.output:
-        result = {
-            "threads": threads,
-            "matrix_product_gflop_per_second": peak,
-            "configs": rows,
-            "versions": {
-                "python": platform.python_version(),
-                "jax": jax.__version__,
-                "torch": torch.__version__,
-            },
-        }
-        arguments.output.write_text(json.dumps(result, indent=2) + "\n")
+    result = {
+        "threads": threads,
+        "matrix_product_gflop_per_second": peak,
+        "configs": rows,
+    }
+    common.write_json(arguments.output, result)
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = common.argument_parser(__doc__)
     parser.add_argument("--configs", default=",".join(CONFIGS))
-    parser.add_argument("--rounds", type=int, default=5, help="at least 5")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each round")
-    parser.add_argument("--data-dir", required=True, help="folder of the data files")
-    parser.add_argument("--output", type=pathlib.Path, help="JSON file to write")
-    arguments = parser.parse_args()
-    if arguments.rounds < 5:
-        parser.error(f"--rounds is {arguments.rounds}; it must be >= 5")
-    return arguments
+    return common.parse_arguments(parser)
 
 
 def matrix_product_peak() -> float:
@@ -107,18 +99,8 @@ def matrix_product_peak() -> float:
     return best
 
 
-def load_config(name: str, data_dir: str) -> ConfigDict:
-    module, _, argument = name.partition(":")
-    get_config = importlib.import_module(f"configs.{module}").get_config
-    config = get_config(argument) if argument else get_config()
-    config.data.source = "files"
-    config.data.dir = data_dir
-    build.check_config(config)
-    return config
-
-
-def time_config(name: str, arguments: argparse.Namespace) -> dict:
-    config = load_config(name, arguments.data_dir)
+def time_config(config: ConfigDict, num_rounds: int, seconds: float) -> dict:
+    """The times of one config's steps, in rounds of about `seconds` of each program."""
     dataset = build.build_dataset(config)
     if config.generator.name == "mlp":
         difference = mlp_cgan_step.check_same_mathematics(config, dataset)
@@ -126,22 +108,21 @@ def time_config(name: str, arguments: argparse.Namespace) -> dict:
         implementation = f"{adam} Adam"
     else:
         difference = check_same_mathematics(config, dataset)
-        implementation, theirs = torch_program(config, dataset)
+        way, theirs = torch_program(config, dataset)
+        implementation = "{}, {} Adam".format(*way)
     with FlopCounterMode(display=False) as counter:
         theirs(1)
-    ours, compile_seconds = mlp_cgan_step.jax_program(config, dataset)
+    ours, compile_seconds = common.jax_program(config, dataset)
     programs = ours, theirs
     steps = []
     for program in programs:
         program(1)
-        trial = mlp_cgan_step.seconds_per_step(program, 2)
-        steps.append(max(1, round(arguments.seconds / trial)))
+        trial = common.seconds_per_step(program, 2)
+        steps.append(max(1, round(seconds / trial)))
     rounds = [
-        tuple(map(mlp_cgan_step.seconds_per_step, programs, steps))
-        for _ in range(arguments.rounds)
+        tuple(map(common.seconds_per_step, programs, steps)) for _ in range(num_rounds)
     ]
-    return mlp_cgan_step.summarise(rounds) | {
-        "config": name,
+    return common.summarise(rounds) | {
         "batch_size": config.batch_size,
         "gflop_per_step": counter.get_total_flops() / 1e9,
         "compile_seconds": compile_seconds,
@@ -152,52 +133,36 @@ def time_config(name: str, arguments: argparse.Namespace) -> dict:
 
 def initial_params(config: ConfigDict, gan: Gan) -> dict[str, dict]:
     """Both players' parameters before training, by layer."""
-    _, initial_state = build.build_train_step(config, gan, CHECK_STEPS)
-    state = initial_state()
+    state = common.initial_state(config, gan)
     return {
-        player: {
-            "/".join(path): dict(layer)
-            for path, layer in _layers(getattr(state, player).params).items()
-        }
+        player: common.params_by_layer(getattr(state, player).params)
         for player in ("generator", "discriminator")
     }
 
 
-def _layers(params: dict) -> dict[tuple[str, ...], dict[str, np.ndarray]]:
-    layers = {}
-    for (*path, field), value in flax.traverse_util.flatten_dict(
-        jax.device_get(params)
-    ).items():
-        layers.setdefault(tuple(path), {})[field] = value
-    return layers
-
-
 def torch_program(
     config: ConfigDict, dataset: Dataset
-) -> tuple[str, mlp_cgan_step.Program]:
-    """PyTorch's steps as fast as it takes them here, and how."""
+) -> tuple[tuple[str, str], common.Program]:
+    """PyTorch's memory format and Adam, the fastest here, and its steps with them."""
     gan = build.build_gan(config, dataset.spec)
     params = initial_params(config, gan)
     images = mirrored(dataset.train_images)
     labels = torch.tensor(dataset.train_labels, dtype=torch.int64)
     order = shuffled_batches(len(labels), config.batch_size)
-    candidates = [(memory_format, "fused") for memory_format in MEMORY_FORMATS] + [
-        ("contiguous", adam) for adam in ADAM_IMPLEMENTATIONS if adam != "fused"
-    ]
-    best = None
-    for memory_format, adam in candidates:
+
+    def program(memory_format: str, adam: str) -> common.Program:
         training = Training(
             config, params, gan.image_shape, gan.num_classes, adam, memory_format
         )
+        return functools.partial(training.run_steps, images, labels, order)
 
-        def run(num_steps: int, training=training) -> dict[str, float]:
-            return training.run_steps(images, labels, order, num_steps)
-
-        run(1)
-        trial = min(mlp_cgan_step.seconds_per_step(run, 1) for _ in range(3))
-        if best is None or trial < best[0]:
-            best = trial, f"{memory_format}, {adam} Adam", run
-    return best[1:]
+    programs = {way: program(*way) for way in implementations()}
+    timed = {
+        way: functools.partial(common.seconds_per_step, run, 1)
+        for way, run in programs.items()
+    }
+    way = common.fastest(timed, TRIALS)
+    return way, programs[way]
 
 
 def check_same_mathematics(config: ConfigDict, dataset: Dataset) -> float:
@@ -223,10 +188,8 @@ def check_same_mathematics(config: ConfigDict, dataset: Dataset) -> float:
         Batch(dataset.train_images[start:][:size], dataset.train_labels[start:][:size])
         for start in range(0, config.d_steps * size, size)
     ]
-    gan = mlp_cgan_step.with_draws(
-        build.build_gan(config, dataset.spec), latents, labels
-    )
-    state, step = mlp_cgan_step.jax_step(config, gan)
+    gan = common.with_draws(build.build_gan(config, dataset.spec), latents, labels)
+    state, step = common.jax_step(config, gan)
     training = Training(
         config,
         initial_params(config, gan),
@@ -266,7 +229,7 @@ def check_same_mathematics(config: ConfigDict, dataset: Dataset) -> float:
 
 def format_row(row: dict, peak: float) -> str:
     columns = [f"{row['config']:18} {row['batch_size']:5} {row['gflop_per_step']:8.1f}"]
-    for times in row["seconds_per_step"].values():
+    for times in row["seconds"].values():
         share = row["gflop_per_step"] / times["median"] / peak
         columns.append(f"{times['median'] * 1e3:9.1f} {share:6.0%}")
     ratios = row["ratios"]
