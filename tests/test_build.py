@@ -489,7 +489,7 @@ def test_reference_examples_are_drawn_by_the_seed(small_config, tiny_mnist):
     def examples(seed):
         config = small_config({"seed": seed}, name="dcgan_vbn_mnist")
         gan = build.build_gan(config, tiny_mnist.spec)
-        return build.reference_examples(config, gan, tiny_mnist)
+        return build.reference_examples(config, gan, tiny_mnist)[0]
 
     first, again, other = examples(0), examples(0), examples(1)
 

@@ -171,7 +171,7 @@ def test_a_reference_batch_is_kept_with_the_run(tiny_world, small_config, tmp_pa
     generator = load_generator(tmp_path)
     first, _ = build.build_gan(config, tiny_world.spec).init(
         build.random_keys(config.seed)["init"],
-        build.reference_examples(config, generator.sampler.gan, tiny_world),
+        build.reference_examples(config, generator.sampler.gan, tiny_world)[0],
     )
     reference = generator.variables["reference"]
     jax.tree.map(np.testing.assert_array_equal, reference, first["reference"])

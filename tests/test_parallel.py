@@ -1,0 +1,210 @@
+"""Training on several devices gives what one device gives."""
+
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax import parallel
+from gan_jax.build import ConfigError, build_devices
+from gan_jax.parallel import MappedDevices, OneDevice, batch_devices
+from gan_jax.report.metric_log import read_metrics
+
+ROOT = pathlib.Path(__file__).parents[1]
+# Nothing is drawn inside the networks: pmap would draw it otherwise.
+NO_DROPOUT = {"generator.dropout_rate": 0.0, "discriminator.dropout_rate": 0.0}
+SMALL_MLP = NO_DROPOUT | {
+    "generator.hidden_sizes": [16],
+    "generator.label_width": 5,
+    "discriminator.hidden_sizes": [14],
+    "discriminator.label_width": 4,
+    "loss.r1_gamma": 0.5,
+}
+SMALL_DCGAN = NO_DROPOUT | {
+    "generator.projection_filters": 6,
+    "generator.filters": [5, 4],
+    "generator.kernel_size": 3,
+    "generator.dense_sizes": [12],
+    "generator.reference_examples": 6,
+    "discriminator.filters": [3, 4, 5],
+    "discriminator.kernel_sizes": [3, 3, 3],
+    "discriminator.reference_examples": 6,
+}
+SMALL_VTGAN = NO_DROPOUT | {
+    "generator.projection_filters": 8,
+    "generator.filters": [6, 5, 4],
+    "generator.kernel_size": 3,
+    "discriminator.filters": [3, 3, 4, 4, 5, 5],
+    "discriminator.kernel_sizes": [3] * 6,
+}
+
+
+def differences(config, num_steps, batch_size, fields, *spreads):
+    """{spread: largest difference from one device}, found by another program."""
+    command = [sys.executable, "tests/spread_training.py", config, str(num_steps)]
+    command += [str(batch_size), json.dumps(fields), *spreads]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+def test_four_devices_train_as_one():
+    """Batch norm, R1, label smoothing, two discriminator updates a step."""
+    found = differences(
+        "mlp_cgan_mnist", 20, 12, SMALL_MLP, "jit:4", "pmap:4", "population:4"
+    )
+
+    assert set(found) == {"jit:4", "pmap:4", "population:4"}
+    assert max(found.values()) < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("config", "num_steps", "batch_size", "fields"),
+    [
+        ("mlp_cgan_mnist", 50, 12, SMALL_MLP),
+        ("dcgan_mnist", 50, 12, SMALL_DCGAN),
+        ("dcgan_vbn_mnist", 50, 12, SMALL_DCGAN),
+        ("wgan_gp_mnist", 50, 12, {"discriminator.dropout_rate": 0.0}),
+        # Rounding grows faster through minibatch discrimination.
+        ("vtgan_cifar", 20, 20, SMALL_VTGAN),
+    ],
+)
+def test_devices_train_as_one_in_every_system(config, num_steps, batch_size, fields):
+    spreads = ["jit:2", "jit:4", "pmap:2", "pmap:4"]
+    found = differences(config, num_steps, batch_size, fields, *spreads)
+
+    assert set(found) == set(spreads)
+    assert max(found.values()) < 1e-5, found
+
+
+def free_port():
+    with socket.socket() as taken:
+        taken.bind(("localhost", 0))
+        return taken.getsockname()[1]
+
+
+def processes(number, workdir, *arguments):
+    """A run of so many processes on this machine, started."""
+    together = []
+    if number > 1:
+        together = [
+            "--distributed",
+            f"--coordinator=localhost:{free_port()}",
+            f"--num_processes={number}",
+        ]
+    return [
+        subprocess.Popen(
+            [
+                sys.executable,
+                "main.py",
+                "--config=configs/mlp_cgan_mnist.py",
+                f"--workdir={workdir}",
+                *arguments,
+                *together,
+                *([f"--process_id={process}"] if together else []),
+            ],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for process in range(number)
+    ]
+
+
+ARGUMENTS = [
+    "--config.data.source=embedded",
+    "--config.generator.hidden_sizes=(16,)",
+    "--config.generator.label_width=4",
+    "--config.discriminator.hidden_sizes=(16,)",
+    "--config.discriminator.label_width=4",
+    "--config.steps_per_dispatch=5",
+    "--config.log_every=10",
+    "--config.eval.num_samples=100",
+    "--config.eval.num_runs=2",
+    "--config.eval.scores=('gan_test',)",
+    "--config.checkpoints.best_metric=",
+]
+
+
+def metrics_of(workdir):
+    return [
+        {name: value for name, value in row.items() if "second" not in name}
+        for row in read_metrics(workdir)
+    ]
+
+
+@pytest.mark.slow
+def test_two_processes_killed_and_resumed_train_as_one(tmp_path):
+    arguments = [
+        *ARGUMENTS,
+        "--config.num_steps=400",
+        "--config.checkpoint_every=100",
+    ]
+    (single,) = processes(1, tmp_path / "one", *arguments)
+    assert single.wait() == 0
+    pair = processes(2, tmp_path / "two", *arguments)
+    checkpoints = tmp_path / "two" / "checkpoints"
+    while not (checkpoints / "100").exists():
+        assert all(process.poll() is None for process in pair), pair[0].stderr.read()
+    for process in pair:
+        process.kill()
+    for process in pair:
+        process.wait()
+    assert not (checkpoints / "400").exists()
+    outputs = []
+    for process in processes(2, tmp_path / "two", *arguments):
+        stdout, stderr = process.communicate()
+        assert process.returncode == 0, stderr
+        outputs.append(stdout)
+
+    assert "Resuming" in outputs[0] and "2 x cpu" in outputs[0]
+    assert "GAN-test" in outputs[0] and "GAN-test" not in outputs[1]
+    one, two = metrics_of(tmp_path / "one"), metrics_of(tmp_path / "two")
+    assert [row["step"] for row in two] == [row["step"] for row in one]
+    # Rounding differs from the first step on, and grows.
+    for row, expected in zip(two[:5], one[:5], strict=True):
+        assert row == pytest.approx(expected, abs=1e-4)
+
+
+def test_batches_that_do_not_divide_are_refused(small_config, monkeypatch):
+    monkeypatch.setattr(jax, "devices", lambda: [object()] * 8)
+
+    with pytest.raises(ConfigError, match=r"batch_size is 100.*8 devices.*96 or 104"):
+        build_devices(small_config({"batch_size": 100}))
+    with pytest.raises(ConfigError, match=r"batch_size is 6.*: 8 they can"):
+        build_devices(small_config({"batch_size": 6}))
+    with pytest.raises(ConfigError, match=r"population is 12.*a multiple of 8"):
+        build_devices(small_config({"population": 12}))
+
+
+def test_one_device_needs_no_mesh():
+    assert batch_devices("jit", 7) == OneDevice() == batch_devices("pmap", 7)
+    assert parallel.any_process(True) and not parallel.any_process(False)
+    assert parallel.of_main(0.1) == 0.1 and parallel.is_main()
+
+
+def test_what_is_drawn_is_drawn_for_the_whole_batch():
+    """Each mapped device has its rows of the draw that one device would have."""
+
+    def uniform(key, size):
+        return jax.random.uniform(key, (size, 3))
+
+    key = jax.random.key(3)
+    whole = uniform(key, 8)
+    mapped = MappedDevices(4, "batch", mesh=None)
+    parts = jax.vmap(lambda number: mapped.draw(uniform, key, 2), axis_name="batch")(
+        jnp.arange(4)
+    )
+    np.testing.assert_array_equal(parts.reshape(8, 3), whole)
