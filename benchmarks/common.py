@@ -60,6 +60,11 @@ def parse_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
     return arguments
 
 
+def numbers(text: str) -> list[int]:
+    """Of an option's value as "1,2,4"."""
+    return [int(part) for part in text.split(",")]
+
+
 def load_config(name: str, arguments: argparse.Namespace) -> ConfigDict:
     """configs/NAME.py, or NAME:ARGUMENT, with the data set that was asked for."""
     module, _, argument = name.partition(":")

@@ -45,14 +45,10 @@ def main() -> None:
 def parse_arguments() -> argparse.Namespace:
     parser = common.argument_parser(__doc__)
     parser.add_argument("--config", default="dcgan_mnist", help="NAME or NAME:ARGUMENT")
-    parser.add_argument("--batch-sizes", type=numbers, default="32,64,128,256")
-    parser.add_argument("--filter-multipliers", type=numbers, default="1,2")
+    parser.add_argument("--batch-sizes", type=common.numbers, default="32,64,128,256")
+    parser.add_argument("--filter-multipliers", type=common.numbers, default="1,2")
     parser.add_argument("--seconds", type=float, default=3.0, help="of each round")
     return common.parse_arguments(parser)
-
-
-def numbers(text: str) -> list[int]:
-    return [int(part) for part in text.split(",")]
 
 
 def points(config: ConfigDict, arguments: argparse.Namespace) -> list[tuple[int, int]]:

@@ -82,7 +82,7 @@ RECIPES: dict[str, ClassifierSettings] = {
     "lenet": ClassifierSettings(name="lenet"),
     "resnet": ClassifierSettings(
         name="resnet",
-        num_epochs=10,
+        num_epochs=15,
         min_steps=1000,
         batch_size=128,
         learning_rate=5e-3,
