@@ -193,6 +193,11 @@ def _check_combinations(config: ConfigDict) -> None:
             f"is {config.discriminator.minibatch_kernels}: minibatch discrimination "
             "must not see real and generated images together"
         )
+    if config.population > 1 and config.parallel == "pmap":
+        raise ConfigError(
+            f"config.population is {config.population}: its members are spread over "
+            "the devices, not their batches; leave config.parallel at 'jit'"
+        )
     if config.loss.mode_seeking_weight and config.parallel == "pmap":
         raise ConfigError(
             "config.loss.mode_seeking_weight is "

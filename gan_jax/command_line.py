@@ -1,11 +1,11 @@
 """Flags that are wrong, told in one line."""
 
-import sys
 from typing import NoReturn
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
+from gan_jax import parallel
 from gan_jax.build import ConfigError
 
 
@@ -38,7 +38,7 @@ def check_flags(given: flags.FlagValues) -> None:
 
 def stop(error: Exception | str) -> NoReturn:
     """Ends the program with a line on standard error."""
-    sys.exit(f"error: {' '.join(str(error).split())}")
+    parallel.end(f"error: {' '.join(str(error).split())}")
 
 
 def set_field(config: ConfigDict, setting: str) -> None:

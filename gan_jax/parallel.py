@@ -1,29 +1,35 @@
 """How a train step is spread over devices; the sole owner of mesh, sharding and pmap.
 
-One step source serves all three classes here. A step asks them for what is drawn for
-every example of a batch, and for means over it:
+One step source serves all classes here. A step asks them for what is drawn for every
+example of a batch, and for means over it:
 
 - `OneDevice`: the batch is where it is.
 - `ShardedDevices` (config.parallel 'jit'): the program is that of one device, on arrays
   of the whole batch, which the compiler divides among the devices.
 - `MappedDevices` ('pmap'): each device runs the program on its part of the batch; means
   over the batch are taken explicitly, inside networks over the axis `axis_name`.
+- `MemberDevices` (config.population): each device has its share of the members, whose
+  batches are where they are.
 
-Everything random is drawn for the whole batch and then divided, so that all three see
-the same latents, classes and real images. Only what networks draw inside (dropout)
+Everything random is drawn for the whole batch and then divided, so that all see the
+same latents, classes and real images. Only what networks draw inside (dropout)
 differs under 'pmap'.
 """
 
 import dataclasses
+import math
+import os
+import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import NoReturn
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-PyTree = Any
+from gan_jax.types import PyTree
+
 AXIS = "batch"
 PARALLEL = ("jit", "pmap")
 
@@ -212,9 +218,12 @@ def batch_devices(
         fitting = [size for size in (lower, lower + number) if size]
         raise ValueError(
             f"batch_size is {batch_size}, which {number} devices cannot share equally: "
-            f"{' or '.join(map(str, fitting))} they can"
+            f"{' or '.join(map(str, fitting))} they can (CUDA_VISIBLE_DEVICES=0 leaves "
+            "one GPU)"
         )
     if parallel == "pmap":
+        if jax.process_count() > 1:
+            raise ValueError("parallel is 'pmap', which is for one process; use 'jit'")
         return MappedDevices(number, AXIS, mesh=_mesh(devices))
     return ShardedDevices(number, mesh=_mesh(devices))
 
@@ -222,26 +231,23 @@ def batch_devices(
 def member_devices(
     population: int, own: PyTree, devices: Sequence[jax.Device] | None = None
 ) -> OneDevice:
-    """Devices, all there are if none are given, over which a population is spread.
+    """Devices, of those given or of all, over which a population is spread.
+
+    As many as can have equally many members.
 
     Raises:
-      ValueError: they cannot have equally many, or belong to several hosts.
+      ValueError: they belong to several processes.
     """
     devices = devices or jax.devices()
-    number = len(devices)
-    if number == 1:
-        return OneDevice()
+    number = math.gcd(population, len(devices))
     if jax.process_count() > 1:
         raise ValueError(
-            f"population is {population}: the members are spread over the devices of "
-            f"one host, and this run has {jax.process_count()}"
+            f"population is {population}: its members are spread over the devices of "
+            f"one process, and this run has {jax.process_count()} (a sweep shares runs)"
         )
-    if population % number:
-        raise ValueError(
-            f"population is {population}, which {number} devices cannot share equally: "
-            f"it must be a multiple of {number}"
-        )
-    return MemberDevices(number, mesh=_mesh(devices), own=own)
+    if number == 1:
+        return OneDevice()
+    return MemberDevices(number, mesh=_mesh(devices[:number]), own=own)
 
 
 def local(tree: PyTree) -> PyTree:
@@ -281,6 +287,15 @@ def disconnect() -> None:
     """Waits for the other processes to come here too; then each is on its own."""
     if jax.process_count() > 1:
         jax.distributed.shutdown()
+
+
+def end(message: str) -> NoReturn:
+    """Ends this process with a line, and with it the others that wait for it."""
+    if jax.distributed.is_initialized() and jax.process_count() > 1:
+        # An orderly exit would wait for the others, which wait for this one.
+        print(message, file=sys.stderr, flush=True)
+        os._exit(1)
+    sys.exit(message)
 
 
 def is_main() -> bool:

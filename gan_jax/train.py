@@ -67,7 +67,7 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> bool:
         open_checkpoints(config, workdir) as checkpoints,
         _interrupt_flag() as interrupted,
     ):
-        restored = checkpoints.restore(state)
+        restored = _restore(checkpoints, state)
         if restored:
             state, step = restored
             _say(f"Resuming {workdir} at step {step:,} of {num_steps:,}")
@@ -203,7 +203,7 @@ class _Loop:
                 kept = "none was saved" if saved is None else f"step {saved} is kept"
                 raise TrainingDivergedError(
                     f"{name} became {value} between steps {before + 1} and {after} "
-                    f"(seed {seed}); checkpoints in {self.workdir / 'checkpoints'}: "
+                    f"of seed {seed}; checkpoints in {self.workdir / 'checkpoints'}: "
                     f"{kept}"
                 )
 
@@ -317,6 +317,17 @@ class _Loop:
             folder = self.workdir / f"samples{of_seed}"
             save_png(folder / f"step_{step:08d}.png", grid)
             self.log.image(f"samples{of_seed}", grid, step)
+
+
+def _restore(
+    checkpoints: Checkpointer, state: LoopState
+) -> tuple[LoopState, int] | None:
+    """The main process's latest usable checkpoint, in every process."""
+    restored = checkpoints.restore(state) if parallel.is_main() else None
+    step = int(parallel.of_main(restored[1] if restored else -1))
+    if parallel.is_main() or step < 0:
+        return restored
+    return checkpoints.restore(state, step)
 
 
 def _over_seeds(name: str, values: Sequence[float] | np.ndarray) -> dict[str, float]:

@@ -18,7 +18,7 @@ ALLOWED = {
     "networks": {"networks", "types"},
     "data": {"data", "types"},
     "latents": set(),
-    "parallel": set(),
+    "parallel": {"types"},
     "gan": {"losses", "networks", "data.batches", "parallel", "types"},
     "sampling": {"gan", "types"},
     "steps": {"gan", "losses", "networks", "data.batches", "parallel", "types"},
@@ -38,7 +38,7 @@ ALLOWED = {
         "steps",
         "types",
     },
-    "command_line": {"build"},
+    "command_line": {"build", "parallel"},
     "workdir": {"build", "report"},
     "generator": {
         "build",

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from gan_jax import parallel
-from gan_jax.build import ConfigError, build_devices
+from gan_jax.build import ConfigError, build_devices, check_config
+from gan_jax.networks.dcgan import DCGANDiscriminator
 from gan_jax.parallel import MappedDevices, OneDevice, batch_devices
 from gan_jax.report.metric_log import read_metrics
 
@@ -193,6 +194,36 @@ def test_two_processes_killed_and_resumed_train_as_one(tmp_path):
         assert row == pytest.approx(expected, abs=1e-4)
 
 
+def test_parts_see_the_whole_batch_and_the_reference_once():
+    """Minibatch discrimination with virtual batch norm, on four parts of two."""
+    whole = DCGANDiscriminator(
+        image_shape=(8, 8, 1),
+        filters=(2, 3),
+        kernel_sizes=(3, 3),
+        strides=(2, 2),
+        norm_layers=(True, True),
+        pool_layers=(False, False),
+        norm="virtual",
+        reference_examples=3,
+        minibatch_kernels=4,
+        kernel_init="xavier_uniform",
+    )
+    images = jax.random.normal(jax.random.key(0), (8, 8, 8, 1))
+    variables = whole.init(jax.random.key(1), images, None, train=False)
+    variables["reference"] = {
+        "inputs": jax.random.normal(jax.random.key(2), (3, 8, 8, 1))
+    }
+    part = whole.clone(axis_name="batch")
+
+    logits = jax.vmap(
+        lambda images: part.apply(variables, images, None, train=False).logits,
+        axis_name="batch",
+    )(images.reshape(4, 2, 8, 8, 1))
+
+    expected = whole.apply(variables, images, None, train=False).logits
+    np.testing.assert_allclose(logits.reshape(-1), expected, atol=1e-5)
+
+
 def test_batches_that_do_not_divide_are_refused(small_config, monkeypatch):
     monkeypatch.setattr(jax, "devices", lambda: [object()] * 8)
 
@@ -200,8 +231,8 @@ def test_batches_that_do_not_divide_are_refused(small_config, monkeypatch):
         build_devices(small_config({"batch_size": 100}))
     with pytest.raises(ConfigError, match=r"batch_size is 6.*: 8 they can"):
         build_devices(small_config({"batch_size": 6}))
-    with pytest.raises(ConfigError, match=r"population is 12.*a multiple of 8"):
-        build_devices(small_config({"population": 12}))
+    with pytest.raises(ConfigError, match=r"population is 3.*leave config.parallel"):
+        check_config(small_config({"population": 3, "parallel": "pmap"}))
 
 
 def test_one_device_needs_no_mesh():

@@ -520,4 +520,5 @@ class DCGANDiscriminator(ConvNetwork):
         examples = compare(features[self.reference_size :])
         if not self.reference_size:
             return examples
-        return jnp.concatenate([compare(features[: self.reference_size]), examples])
+        reference = compare(features[: self.reference_size], spread=False)
+        return jnp.concatenate([reference, examples])

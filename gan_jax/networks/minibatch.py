@@ -18,7 +18,8 @@ class MinibatchDiscrimination(nn.Module):
     where j = i counts as well: o_ik lies between 1 (all others are far away) and B (all
     are equal). Takes [B, A], returns [B, A + num_kernels]: f, then o.
 
-    Where a batch is spread over the mapped axis `axis_name`, j runs over all of it.
+    Where a batch is spread over the mapped axis `axis_name`, j runs over all of it, but
+    with `spread=False` over what is given alone, for what is the same everywhere.
 
     At the start a kernel's distance between two examples is about 0.8 times the root
     mean square of the differences between their features, whatever A and kernel_dim.
@@ -31,7 +32,7 @@ class MinibatchDiscrimination(nn.Module):
     axis_name: str | None = None
 
     @nn.compact
-    def __call__(self, features: jax.Array) -> jax.Array:
+    def __call__(self, features: jax.Array, *, spread: bool = True) -> jax.Array:
         kernel = self.param(
             "kernel",
             _unit_distance_init,
@@ -40,7 +41,7 @@ class MinibatchDiscrimination(nn.Module):
         # The batch goes last, where the distances are computed on contiguous numbers.
         projections = jnp.einsum("ba,akd->kdb", features, kernel)
         everyone = projections
-        if self.axis_name and not self.is_initializing():
+        if spread and self.axis_name and not self.is_initializing():
             everyone = jax.lax.all_gather(
                 projections, self.axis_name, axis=2, tiled=True
             )
