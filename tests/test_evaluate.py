@@ -56,7 +56,7 @@ def real_generator(monkeypatch, tiny_mnist):
         return jnp.asarray(images)
 
     generator = Generator(tiny_mnist.spec, True, 12, sampler, {})
-    monkeypatch.setattr(evaluate_module, "load_generator", lambda *a, **k: generator)
+    monkeypatch.setattr(evaluate_module, "load_generators", lambda *a, **k: [generator])
     return generator
 
 
@@ -290,6 +290,6 @@ def test_scores_for_people_are_per_cent():
     assert judge == "judge lenet: 98.77% of the real test images"
     assert last == (
         "step 4,000: Inception Score 8.123 ± 0.057 (real 9.500), "
-        "GAN-test 91.23 ± 0.45 %, GAN-train 87.65%"
+        "GAN-test 91.23 ± 0.45 %, GAN-train 87.65 %"
     )
     assert best == "best, step 3,000: Inception Score 9.000 ± 0.000 (real 9.500)"

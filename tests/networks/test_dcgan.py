@@ -16,6 +16,7 @@ CLASSES = 3
 LABELS = jnp.array([2, 0, 2, 0, 2])  # class 1 is absent
 LATENTS = jax.random.normal(jax.random.key(1), (5, 6))
 IMAGES = jax.random.uniform(jax.random.key(2), (5, 8, 4, 2), minval=-1.0)
+FRACTIONS = jax.random.uniform(jax.random.key(0), (5,))
 SLOPE = 0.3
 SMALL = {"num_classes": CLASSES, "negative_slope": SLOPE, "norm_epsilon": 1e-3}
 
@@ -472,7 +473,7 @@ def test_gradient_penalties_have_gradients(changes):
             inputs = {"params": moved, **variables}
             return module.apply(inputs, images, labels, train=True).logits
 
-        return gradient_penalty(logits_of, IMAGES, IMAGES[::-1], KEY)
+        return gradient_penalty(logits_of, IMAGES, IMAGES[::-1], FRACTIONS)
 
     derivative = jax.jit(jax.grad(penalty))(0.0)
 
