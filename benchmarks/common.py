@@ -22,6 +22,7 @@ from ml_collections import ConfigDict
 from gan_jax import build
 from gan_jax.data import Dataset
 from gan_jax.gan import Gan
+from gan_jax.parallel import OneDevice
 from gan_jax.types import Batch, GanState
 
 NAMES = ("gan_jax", "torch")
@@ -124,13 +125,21 @@ def jax_step(config: ConfigDict, gan: Gan) -> tuple[GanState, Callable]:
     )
 
 
-def jax_program(config: ConfigDict, dataset: Dataset) -> tuple[Program, float]:
-    """gan_jax's steps, compiled and called as the loop does; seconds to compile."""
+def jax_program(
+    config: ConfigDict, dataset: Dataset, devices: OneDevice | None = None
+) -> tuple[Program, float]:
+    """gan_jax's steps, compiled and called as the loop does; seconds to compile.
+
+    On one device if none are given. A population's metrics are means over its members.
+    """
+    devices = devices or OneDevice()
     gan = build.build_gan(config, dataset.spec)
     num_steps = build.number_of_steps(config, len(dataset.train_labels))
-    run_steps, state = build.build_training(config, gan, num_steps)
-    data = jax.device_put(Batch(dataset.train_images, dataset.train_labels))
+    references = build.reference_examples(config, gan, dataset)
+    run_steps, state = build.build_training(config, gan, num_steps, references, devices)
+    data = devices.put_data(Batch(dataset.train_images, dataset.train_labels))
     order = build.initial_order(config, len(dataset.train_labels))
+    state, order = devices.put((state, order))
     start = time.perf_counter()
     compiled = run_steps.lower(state, order, data, jnp.int32(0)).compile()
     compile_seconds = time.perf_counter() - start
@@ -140,8 +149,9 @@ def jax_program(config: ConfigDict, dataset: Dataset) -> tuple[Program, float]:
         state, order = compiled(state, order, data, jnp.int32(num_steps))
         # As in the loop, the sums are read after each dispatch: it has ended then.
         sums = jax.device_get(state.metric_sums)
-        state = state.replace(metric_sums=jax.tree.map(jnp.zeros_like, sums))
-        return {name: float(value) / num_steps for name, value in sums.items()}
+        zeros = jax.tree.map(jnp.zeros_like, state.metric_sums)
+        state = state.replace(metric_sums=zeros)
+        return {name: float(value.mean()) / num_steps for name, value in sums.items()}
 
     return run, compile_seconds
 
@@ -153,6 +163,19 @@ def seconds_per_step(program: Program, num_steps: int) -> float:
     if not all(map(math.isfinite, means.values())):
         raise RuntimeError(f"training diverged: {means}")
     return seconds / num_steps
+
+
+def times_in_turns(
+    programs: dict[Name, Program], num_rounds: int, num_steps: int
+) -> dict[Name, list[float]]:
+    """Seconds per step of each program in every round, after one that warms up."""
+    times = {name: [] for name in programs}
+    for number in range(num_rounds + 1):
+        for name, program in programs.items():
+            seconds = seconds_per_step(program, num_steps)
+            if number:
+                times[name].append(seconds)
+    return times
 
 
 def summarise(rounds: list[tuple[float, float]]) -> dict:

@@ -13,16 +13,12 @@ both ways of `config.parallel`, medians of rounds in turns.
 
 import statistics
 import sys
-import time
 
 import jax
-import numpy as np
-from ml_collections import ConfigDict
 
 from benchmarks import common
 from gan_jax import build, parallel
-from gan_jax.data import DataError, Dataset
-from gan_jax.types import Batch
+from gan_jax.data import DataError
 
 
 def main() -> None:
@@ -43,18 +39,11 @@ def main() -> None:
     for number in arguments.devices:
         config.batch_size = number * arguments.batch_size
         devices = jax.devices()[:number]
-        programs = {"one": program(config, dataset, parallel.OneDevice())}
+        programs = {"one": common.jax_program(config, dataset)[0]}
         for way in parallel.PARALLEL:
             spread = parallel.batch_devices(way, config.batch_size, devices)
-            programs[way] = program(config, dataset, spread)
-        times = {name: [] for name in programs}
-        for turn in range(arguments.rounds + 1):
-            for name, run in programs.items():
-                start = time.perf_counter()
-                run(arguments.steps)
-                if turn:  # the first round warms up
-                    seconds = time.perf_counter() - start
-                    times[name].append(seconds / arguments.steps)
+            programs[way] = common.jax_program(config, dataset, spread)[0]
+        times = common.times_in_turns(programs, arguments.rounds, arguments.steps)
         rows.append({"devices": number, "batch_size": config.batch_size, **times})
         medians = {name: statistics.median(values) for name, values in times.items()}
         ways = (
@@ -64,24 +53,6 @@ def main() -> None:
         one = f"{medians['one'] * 1e3:8.1f}"
         print(f"{number:7} {config.batch_size:6} {one} {' '.join(ways)}", flush=True)
     common.write_json(arguments.output, {"config": arguments.config, "rows": rows})
-
-
-def program(config: ConfigDict, dataset: Dataset, devices: parallel.OneDevice):
-    gan = build.build_gan(config, dataset.spec)
-    references = build.reference_examples(config, gan, dataset)
-    run_steps, state = build.build_training(config, gan, 1000, references, devices)
-    data = devices.put_data(Batch(dataset.train_images, dataset.train_labels))
-    order = build.initial_order(config, len(dataset.train_labels))
-    state, order = devices.put((state, order))
-
-    def run(num_steps: int) -> None:
-        nonlocal state, order
-        state, order = run_steps(state, order, data, np.int32(num_steps))
-        sums = jax.device_get(state.metric_sums)
-        if not all(np.isfinite(value).all() for value in sums.values()):
-            raise RuntimeError(f"training diverged: {sums}")
-
-    return run
 
 
 if __name__ == "__main__":

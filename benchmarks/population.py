@@ -11,19 +11,14 @@ member's step, and their ratio to the first size's.
 
 import statistics
 import sys
-import time
 from unittest import mock
-
-import jax
-import numpy as np
-from ml_collections import ConfigDict
 
 from benchmarks import common
 from gan_jax import build
-from gan_jax.data import DataError, Dataset
-from gan_jax.types import Batch
+from gan_jax.data import DataError
+from gan_jax.population import in_turn, vectorised
 
-WAYS = {"in turn": "cpu", "vectorised": "gpu"}
+WAYS = {"in turn": in_turn, "vectorised": vectorised}
 
 
 def main() -> None:
@@ -40,17 +35,17 @@ def main() -> None:
     programs, rows = {}, []
     for size in arguments.sizes:
         for way in WAYS if size > 1 else ("in turn",):
-            run, seconds = program(config, dataset, size, way)
+            config.population = size
+            with mock.patch.object(build, "run_members", WAYS[way]):
+                run, seconds = common.jax_program(config, dataset)
             programs[size, way] = run
             rows.append({"size": size, "way": way, "compile_seconds": seconds})
-    times = {name: [] for name in programs}
-    for number in range(arguments.rounds + 1):
-        for name, run in programs.items():
-            start = time.perf_counter()
-            run(arguments.steps)
-            if number:  # the first round warms up
-                seconds = time.perf_counter() - start
-                times[name].append(seconds / arguments.steps / name[0])
+    times = {
+        (size, way): [seconds / size for seconds in values]
+        for (size, way), values in common.times_in_turns(
+            programs, arguments.rounds, arguments.steps
+        ).items()
+    }
     first = statistics.median(next(iter(times.values())))
     print(f"{'members':>7} {'way':>10} {'ms/member':>9} {'ratio':>6} {'compiled':>9}")
     for row, values in zip(rows, times.values(), strict=True):
@@ -61,31 +56,6 @@ def main() -> None:
             f"{row['ratio']:6.2f} {row['compile_seconds']:7.1f} s"
         )
     common.write_json(arguments.output, {"config": arguments.config, "rows": rows})
-
-
-def program(config: ConfigDict, dataset: Dataset, size: int, way: str):
-    """run(num_steps) that trains `size` members, and the seconds it took to compile."""
-    config = config.copy_and_resolve_references()
-    config.population = size
-    gan = build.build_gan(config, dataset.spec)
-    references = build.reference_examples(config, gan, dataset)
-    data = jax.device_put(Batch(dataset.train_images, dataset.train_labels))
-    order = build.initial_order(config, len(dataset.train_labels))
-    # What the backend would choose otherwise; convolutions are compiled after it.
-    with mock.patch.object(jax, "default_backend", return_value=WAYS[way]):
-        run_steps, state = build.build_training(config, gan, 1000, references)
-    start = time.perf_counter()
-    compiled = run_steps.lower(state, order, data, np.int32(0)).compile()
-    compile_seconds = time.perf_counter() - start
-
-    def run(num_steps: int) -> None:
-        nonlocal state, order
-        state, order = compiled(state, order, data, np.int32(num_steps))
-        sums = jax.device_get(state.metric_sums)
-        if not all(np.isfinite(value).all() for value in sums.values()):
-            raise RuntimeError(f"training diverged: {sums}")
-
-    return run, compile_seconds
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 from gan_jax import build
 from gan_jax.checkpoint import Checkpointer, CheckpointError
 from gan_jax.data import DatasetSpec
-from gan_jax.population import member
+from gan_jax.population import variables_of_members
 from gan_jax.report.files import atomic_write
 from gan_jax.report.grids import image_grid, save_png
 from gan_jax.sampling import Sampler, balanced_labels
@@ -164,13 +164,12 @@ def load_generators(
     if restored is None:
         raise CheckpointError(f"{workdir} holds no checkpoint yet")
     state, step = restored
-    states = [state]
-    if config.population > 1:
-        states = [member(state, number) for number in range(config.population)]
     sampler = build.build_sampler(config, gan)
     return [
-        Generator(spec, gan.conditional, step, sampler, state.gan.sampling_variables)
-        for state in states
+        Generator(spec, gan.conditional, step, sampler, variables)
+        for variables in variables_of_members(
+            state.gan.sampling_variables, config.population
+        )
     ]
 
 

@@ -36,7 +36,7 @@ PARALLEL = ("jit", "pmap")
 
 @dataclasses.dataclass(frozen=True)
 class OneDevice:
-    """The whole batch on one device; the base of the other two."""
+    """The whole batch on one device; the base of the others."""
 
     num_devices: int = 1
     axis_name: str | None = None  # of the mapped axis, inside networks and steps

@@ -4,6 +4,7 @@ The states of the members are stacked along a new first axis; the number of thei
 which they have in common, is not.
 """
 
+import operator
 from collections.abc import Callable, Sequence
 
 import jax
@@ -40,6 +41,15 @@ def member(population: PyTree, number: int | jax.Array) -> PyTree:
     )
 
 
+def variables_of_members(variables: PyTree, size: int) -> list[PyTree]:
+    """A network's variables of each of `size` members; with one as they are."""
+    if size == 1:
+        return [variables]
+    return [
+        jax.tree.map(operator.itemgetter(number), variables) for number in range(size)
+    ]
+
+
 def run_members(run_steps: Callable) -> Callable:
     """`run_steps` of `steps.make_run_steps` for the states of a population.
 
@@ -47,27 +57,37 @@ def run_members(run_steps: Callable) -> Callable:
     connected GANs each took 0.96 times as long as a single one, and 1.00 times
     vectorised (`python -m benchmarks.population`). Elsewhere vectorised, unmeasured.
     """
+    way = in_turn if jax.default_backend() == "cpu" else vectorised
+    return way(run_steps)
 
-    def in_turn(states, orders, data, num_steps):
+
+def in_turn(run_steps: Callable) -> Callable:
+    """All steps of one member, then all of the next."""
+
+    def run(states, orders, data, num_steps):
         def run_member(number):
             return run_steps(
                 member(states, number), member(orders, number), data, num_steps
             )
 
-        size = len(orders.indices)
-        results = jax.lax.map(run_member, jnp.arange(size))
-        return jax.tree.map(
-            lambda own, leaf: leaf if own else leaf[0], _own(results), results
+        results = jax.lax.map(run_member, jnp.arange(len(orders.indices)))
+        return tuple(
+            jax.tree.map(lambda own, leaf: leaf if own else leaf[0], _own(tree), tree)
+            for tree in results
         )
 
-    if jax.default_backend() == "cpu":
-        return in_turn
+    return run
+
+
+def vectorised(run_steps: Callable) -> Callable:
+    """Every step of all members at once."""
     axes = jax.tree.map(lambda own: 0 if own else None, OWN)
     return jax.vmap(run_steps, in_axes=(*axes, None, None), out_axes=axes)
 
 
-def _own(tree: PyTree) -> PyTree:
-    """For every leaf of a state, of an order or of both, whether members differ."""
-    if isinstance(tree, tuple) and not isinstance(tree, EpochOrder):
-        return jax.tree.broadcast(OWN, tree)
-    return jax.tree.broadcast(OWN[isinstance(tree, EpochOrder)], tree)
+def _own(tree: LoopState | EpochOrder) -> PyTree:
+    """For every leaf, whether members differ in it."""
+    own_of_states, own_of_orders = OWN
+    return jax.tree.broadcast(
+        own_of_orders if isinstance(tree, EpochOrder) else own_of_states, tree
+    )

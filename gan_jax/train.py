@@ -27,12 +27,12 @@ from gan_jax.generator import (
     sample_grid,
 )
 from gan_jax.parallel import OneDevice
-from gan_jax.population import member
+from gan_jax.population import variables_of_members
 from gan_jax.report.curves import plot_curves
 from gan_jax.report.grids import save_png
 from gan_jax.report.metric_log import MetricLog, read_metrics
 from gan_jax.steps import LoopState
-from gan_jax.types import Batch, GanState
+from gan_jax.types import Batch, PyTree
 from gan_jax.workdir import save_config
 
 
@@ -238,13 +238,18 @@ class _Loop:
         losses = [
             jax.device_get(
                 self.test_losses(
-                    parallel.local(gan.sampling_variables),
-                    parallel.local(gan.discriminator.variables),
+                    generator,
+                    discriminator,
                     self.test_data,
                     jax.random.fold_in(keys["test"], step),
                 )
             )
-            for keys, gan in zip(self.keys, self._members(state), strict=True)
+            for keys, generator, discriminator in zip(
+                self.keys,
+                self._of_members(state.gan.sampling_variables),
+                self._of_members(state.gan.discriminator.variables),
+                strict=True,
+            )
         ]
         row = {}
         for name in losses[0]:
@@ -256,11 +261,11 @@ class _Loop:
         metric = self.config.checkpoints.best_metric
         if not metric:
             return {}
+        values = np.zeros(len(self.seeds))
         if parallel.is_main():
-            row = _over_seeds(metric, self._scores_of_members(metric, step, state))
-            return {name: parallel.of_main(value) for name, value in row.items()}
-        names = _over_seeds(metric, np.zeros(len(self.seeds)))
-        return {name: parallel.of_main(0.0) for name in names}
+            values = self._scores_of_members(metric, step, state)
+        row = _over_seeds(metric, values)
+        return {name: parallel.of_main(value) for name, value in row.items()}
 
     def _scores_of_members(
         self, metric: str, step: int, state: LoopState
@@ -286,11 +291,9 @@ class _Loop:
             title = self.workdir.resolve().name
             plot_curves(rows, self.workdir / "curves.png", title=title)
 
-    def _members(self, state: LoopState) -> list[GanState]:
-        """The GANs' states, one for each seed."""
-        if len(self.seeds) == 1:
-            return [state.gan]
-        return [member(state, number).gan for number in range(len(self.seeds))]
+    def _of_members(self, variables: PyTree) -> list[PyTree]:
+        """A network's variables for each seed, on one device."""
+        return variables_of_members(parallel.local(variables), len(self.seeds))
 
     def _generators(self, step: int, state: LoopState) -> list[Generator]:
         return [
@@ -299,9 +302,9 @@ class _Loop:
                 self.gan.conditional,
                 step,
                 self.sampler,
-                parallel.local(gan.sampling_variables),
+                variables,
             )
-            for gan in self._members(state)
+            for variables in self._of_members(state.gan.sampling_variables)
         ]
 
     def _save_samples(self, step: int, state: LoopState) -> None:
