@@ -108,7 +108,7 @@ def free_port():
         return taken.getsockname()[1]
 
 
-def processes(number, workdir, *arguments):
+def processes(number, workdir, *arguments, num_devices=1):
     """A run of so many processes on this machine, started."""
     together = []
     if number > 1:
@@ -129,12 +129,34 @@ def processes(number, workdir, *arguments):
                 *([f"--process_id={process}"] if together else []),
             ],
             cwd=ROOT,
+            env={**os.environ, "JAX_NUM_CPU_DEVICES": str(num_devices)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
         for process in range(number)
     ]
+
+
+def finish(run):
+    """Waits for the processes of a run; returns what each has printed."""
+    outputs = []
+    for process in run:
+        stdout, stderr = process.communicate()
+        assert process.returncode == 0, stderr
+        outputs.append(stdout)
+    return outputs
+
+
+def kill_at_checkpoint(run, workdir, step):
+    """Kills all processes of a run once it has saved that step."""
+    while not (workdir / "checkpoints" / str(step)).exists():
+        assert all(process.poll() is None for process in run)
+        time.sleep(0.05)
+    for process in run:
+        process.kill()
+    for process in run:
+        process.communicate()
 
 
 ARGUMENTS = [
@@ -148,7 +170,10 @@ ARGUMENTS = [
     "--config.eval.num_samples=100",
     "--config.eval.num_runs=2",
     "--config.eval.scores=('gan_test',)",
-    "--config.checkpoints.best_metric=",
+    "--config.checkpoints.best_metric=gan_test",
+    "--config.checkpoints.best_num_samples=100",
+    "--config.num_steps=400",
+    "--config.checkpoint_every=100",
 ]
 
 
@@ -159,39 +184,49 @@ def metrics_of(workdir):
     ]
 
 
+def assert_same_run(workdir, expected_workdir, first_steps):
+    """Of the same steps, the first with the same metrics: rounding grows later."""
+    given, expected = metrics_of(workdir), metrics_of(expected_workdir)
+    assert [row["step"] for row in given] == [row["step"] for row in expected]
+    for row, expected_row in zip(given, expected, strict=True):
+        if row["step"] <= first_steps:
+            assert row == pytest.approx(expected_row, abs=1e-4)
+
+
 @pytest.mark.slow
 def test_two_processes_killed_and_resumed_train_as_one(tmp_path):
+    finish(processes(1, tmp_path / "one", *ARGUMENTS))
+    pair = processes(2, tmp_path / "two", *ARGUMENTS)
+    kill_at_checkpoint(pair, tmp_path / "two", 100)
+    assert not (tmp_path / "two" / "checkpoints" / "400").exists()
+
+    main, other = finish(processes(2, tmp_path / "two", *ARGUMENTS))
+
+    assert "Resuming" in main and "2 x cpu" in main
+    assert "GAN-test" in main and "GAN-test" not in other
+    assert_same_run(tmp_path / "two", tmp_path / "one", first_steps=50)
+    scored = [row["step"] for row in metrics_of(tmp_path / "two") if "gan_test" in row]
+    assert scored == [100, 200, 300, 400]
+
+
+@pytest.mark.slow
+def test_a_run_begun_on_two_devices_goes_on_with_four(tmp_path):
+    # Small steps, lest rounding grow before the resumption.
     arguments = [
         *ARGUMENTS,
-        "--config.num_steps=400",
-        "--config.checkpoint_every=100",
+        "--config.generator_optimizer.learning_rate=1e-5",
+        "--config.discriminator_optimizer.learning_rate=1e-5",
+        "--config.generator.dropout_rate=0.0",
+        "--config.discriminator.dropout_rate=0.0",
     ]
-    (single,) = processes(1, tmp_path / "one", *arguments)
-    _, stderr = single.communicate()
-    assert single.returncode == 0, stderr
-    pair = processes(2, tmp_path / "two", *arguments)
-    checkpoints = tmp_path / "two" / "checkpoints"
-    while not (checkpoints / "100").exists():
-        assert all(process.poll() is None for process in pair)
-        time.sleep(0.05)
-    for process in pair:
-        process.kill()
-    for process in pair:
-        process.communicate()
-    assert not (checkpoints / "400").exists()
-    outputs = []
-    for process in processes(2, tmp_path / "two", *arguments):
-        stdout, stderr = process.communicate()
-        assert process.returncode == 0, stderr
-        outputs.append(stdout)
+    finish(processes(1, tmp_path / "one", *arguments))
+    begun = processes(1, tmp_path / "more", *arguments, num_devices=2)
+    kill_at_checkpoint(begun, tmp_path / "more", 100)
 
-    assert "Resuming" in outputs[0] and "2 x cpu" in outputs[0]
-    assert "GAN-test" in outputs[0] and "GAN-test" not in outputs[1]
-    one, two = metrics_of(tmp_path / "one"), metrics_of(tmp_path / "two")
-    assert [row["step"] for row in two] == [row["step"] for row in one]
-    # Rounding differs from the first step on, and grows.
-    for row, expected in zip(two[:5], one[:5], strict=True):
-        assert row == pytest.approx(expected, abs=1e-4)
+    (output,) = finish(processes(1, tmp_path / "more", *arguments, num_devices=4))
+
+    assert "Resuming" in output and "4 x cpu" in output
+    assert_same_run(tmp_path / "more", tmp_path / "one", first_steps=400)
 
 
 def test_parts_see_the_whole_batch_and_the_reference_once():
