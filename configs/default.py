@@ -15,6 +15,8 @@ def get_config() -> ConfigDict:
     config.batch_size = 100  # images per update
     config.d_steps = 1  # discriminator updates per step, each on its own real batch
     config.g_steps = 1  # generator updates per step
+    # Whether both players are updated at once, with the same generated images.
+    config.simultaneous_updates = False
     config.population = 1  # GANs trained together, of seeds seed, seed + 1, ...
     # How a batch is spread over all devices: 'jit' (the compiler divides), 'pmap'.
     config.parallel = "jit"

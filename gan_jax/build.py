@@ -193,6 +193,25 @@ def _check_combinations(config: ConfigDict) -> None:
             f"is {config.discriminator.minibatch_kernels}: minibatch discrimination "
             "must not see real and generated images together"
         )
+    if config.simultaneous_updates:
+        reasons = {
+            "config.d_steps or config.g_steps is not 1": (
+                config.d_steps != 1 or config.g_steps != 1
+            ),
+            "config.loss.gradient_penalty asks for images of the real ones' classes": (
+                config.loss.gradient_penalty and config.conditional
+            ),
+            "the generator's modes in the two steps differ": (
+                config.modes.generator_in_discriminator_step
+                != config.modes.generator_in_generator_step
+            ),
+        }
+        for reason, holds in reasons.items():
+            if holds:
+                raise ConfigError(
+                    "config.simultaneous_updates is True, for which both updates take "
+                    f"the same generated images, but {reason}"
+                )
     if config.population > 1 and config.parallel == "pmap":
         raise ConfigError(
             f"config.population is {config.population}: its members are spread over "
@@ -377,6 +396,7 @@ def build_train_step(
         g_steps=config.g_steps,
         ema_decay=config.ema_decay,
         weight_clip=config.loss.weight_clip,
+        simultaneous=config.simultaneous_updates,
         **optimizers,
     )
 

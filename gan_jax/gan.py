@@ -158,6 +158,7 @@ class Gan:
         generator: PlayerState,
         real: Batch,
         key: jax.Array,
+        fake: Batch | None = None,
     ) -> tuple[jax.Array, tuple[PyTree, dict[str, jax.Array]]]:
         """The discriminator's loss on a real batch and as many generated images.
 
@@ -167,6 +168,8 @@ class Gan:
           generator: its state, constant here.
           real: images uint8 [B, H, W, C] and labels [B].
           key: for latents, classes, dropout and label smoothing.
+          fake: generated images, [B, H, W, C] in `value_range`, and their labels; None
+            generates them here.
 
         The generator's moving statistics stay as they are, also in train mode (where
         PyTorch would update them): a step changes one player alone.
@@ -180,31 +183,33 @@ class Gan:
             key, "latents", "labels", "generator", "discriminator", "smoothing", "r1"
         )
         draw, batch_size = self.devices.draw, real.labels.size
-        fake_labels = draw(self.sample_labels, keys["labels"], batch_size)
-        if self.gradient_penalty:
-            # What lies between two images of one class is of that class.
-            fake_labels = real.labels
-        fake_images, _ = _apply(
-            self.generator,
-            generator.variables,
-            draw(self.sample_latents, keys["latents"], batch_size),
-            self._labels(fake_labels),
-            train=self.modes.generator_in_discriminator_step,
-            dropout_key=self.devices.own_key(keys["generator"]),
-        )
+        if fake is None:
+            fake_labels = draw(self.sample_labels, keys["labels"], batch_size)
+            if self.gradient_penalty:
+                # What lies between two images of one class is of that class.
+                fake_labels = real.labels
+            fake_images, _ = _apply(
+                self.generator,
+                generator.variables,
+                draw(self.sample_latents, keys["latents"], batch_size),
+                self._labels(fake_labels),
+                train=self.modes.generator_in_discriminator_step,
+                dropout_key=self.devices.own_key(keys["generator"]),
+            )
+            fake = Batch(fake_images, fake_labels)
         train = self.modes.discriminator_in_discriminator_step
         real_images = scale_images(real.images, self.value_range)
         variables = {"params": params, **discriminator.model_state}
         verdicts, model_state = self._discriminate_both(
             variables,
             Batch(real_images, real.labels),
-            Batch(fake_images, fake_labels),
+            fake,
             train=train,
             key=self.devices.own_key(keys["discriminator"]),
         )
         targets = draw(self._targets, keys["smoothing"], batch_size)
         metrics = self._discriminator_metrics(
-            *verdicts, real.labels, fake_labels, targets
+            *verdicts, real.labels, fake.labels, targets
         )
         loss = metrics["discriminator_loss"]
         if self._classifies:
@@ -232,7 +237,7 @@ class Gan:
                 batch_size,
             )
             penalty = losses.gradient_penalty(
-                logits_of, real_images, fake_images, fractions
+                logits_of, real_images, fake.images, fractions
             )
             metrics["gradient_penalty"] = penalty
             loss = loss + self.gradient_penalty * penalty
@@ -253,14 +258,31 @@ class Gan:
         with the L1 term alone, whose generated images are of its classes. With the
         mode seeking term the second half of the batch has the classes of the first.
         """
-        keys = _named_keys(key, "latents", "labels", "generator", "discriminator")
+        images, (latents, labels, model_state) = self.generated(
+            params, generator, real, key
+        )
+        loss, metrics = self.loss_of_generated(
+            images, latents, labels, discriminator, real, key
+        )
+        return loss, (model_state, metrics)
+
+    def generated(
+        self, params: PyTree, generator: PlayerState, real: Batch, key: jax.Array
+    ) -> tuple[jax.Array, tuple[jax.Array, jax.Array, PyTree]]:
+        """The images of `generator_loss`, whose first half this is.
+
+        Returns:
+          images [B, H, W, C], (their latents, their labels, new model state of the
+          generator).
+        """
+        keys = self._generator_step_keys(key)
         draw, batch_size = self.devices.draw, real.labels.size
-        num_pairs = batch_size // 2
         latents = draw(self.sample_latents, keys["latents"], batch_size)
         labels = draw(self.sample_labels, keys["labels"], batch_size)
         if self.l1_weight:
             labels = real.labels
         if self.mode_seeking_weight:
+            num_pairs = batch_size // 2
             labels = labels.at[-num_pairs:].set(labels[:num_pairs])
         images, model_state = _apply(
             self.generator,
@@ -270,6 +292,22 @@ class Gan:
             train=self.modes.generator_in_generator_step,
             dropout_key=self.devices.own_key(keys["generator"]),
         )
+        return images, (latents, labels, model_state)
+
+    def loss_of_generated(
+        self,
+        images: jax.Array,
+        latents: jax.Array,
+        labels: jax.Array,
+        discriminator: PlayerState,
+        real: Batch,
+        key: jax.Array,
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """The second half of `generator_loss`, of what `generated` gave: loss, metrics.
+
+        To be differentiated with respect to the images.
+        """
+        keys = self._generator_step_keys(key)
         verdict, _ = _apply(
             self.discriminator,
             discriminator.variables,
@@ -287,6 +325,7 @@ class Gan:
             metrics["l1"] = jnp.mean(jnp.abs(images - real_images))
             loss = loss + self.l1_weight * metrics["l1"]
         if self.mode_seeking_weight:
+            num_pairs = labels.size // 2
             metrics["mode_seeking"] = losses.mode_seeking(
                 images[:num_pairs],
                 images[-num_pairs:],
@@ -294,7 +333,7 @@ class Gan:
                 latents[-num_pairs:],
             )
             loss = loss + self.mode_seeking_weight * metrics["mode_seeking"]
-        return loss, (model_state, metrics)
+        return loss, metrics
 
     def test_losses(
         self,
@@ -361,6 +400,9 @@ class Gan:
             dropout_key=key,
         )
         return to_uint8(images, self.value_range)
+
+    def _generator_step_keys(self, key: jax.Array) -> dict[str, jax.Array]:
+        return _named_keys(key, "latents", "labels", "generator", "discriminator")
 
     @property
     def _classifies(self) -> bool:

@@ -66,10 +66,7 @@ def make_discriminator_step(
         )(state.discriminator.params, state.discriminator, state.generator, real, key)
         gradients, metrics = gan.devices.mean((gradients, metrics))
         player = _update(state.discriminator, gradients, model_state, optimizer)
-        if weight_clip:
-            player = player.replace(
-                params=optax.tree.clip(player.params, -weight_clip, weight_clip)
-            )
+        player = _clipped(player, weight_clip)
         return state.replace(discriminator=player), metrics
 
     return discriminator_step
@@ -93,12 +90,67 @@ def make_generator_step(
         )
         gradients, metrics = gan.devices.mean((gradients, metrics))
         player = _update(state.generator, gradients, model_state, optimizer)
-        ema = state.ema
-        if ema is not None:
-            ema = _averaged(player.variables, ema, ema_decay)
-        return state.replace(generator=player, ema=ema), metrics
+        return _with_generator(state, player, ema_decay), metrics
 
     return generator_step
+
+
+def make_simultaneous_step(
+    gan: Gan,
+    *,
+    generator_optimizer: optax.GradientTransformation,
+    discriminator_optimizer: optax.GradientTransformation,
+    ema_decay: float,
+    weight_clip: float,
+) -> Callable[[GanState, Batch, jax.Array, jax.Array], tuple[GanState, Metrics]]:
+    """A function that updates both players at once, on one real batch.
+
+    Each update is that of its own step's function from the state before, except that
+    both players' losses are of the same generated images, those of the generator's
+    step: they are generated once, where two steps generate twice.
+    """
+
+    def simultaneous_step(state, real, discriminator_key, generator_key):
+        images, pull_back, (latents, labels, generator_state) = jax.vjp(
+            lambda params: gan.generated(params, state.generator, real, generator_key),
+            state.generator.params,
+            has_aux=True,
+        )
+        image_gradients, generator_metrics = jax.grad(
+            gan.loss_of_generated, has_aux=True
+        )(images, latents, labels, state.discriminator, real, generator_key)
+        (generator_gradients,) = pull_back(image_gradients)
+        discriminator_gradients, (discriminator_state, discriminator_metrics) = (
+            jax.grad(gan.discriminator_loss, has_aux=True)(
+                state.discriminator.params,
+                state.discriminator,
+                state.generator,
+                real,
+                discriminator_key,
+                Batch(images, labels),
+            )
+        )
+        generator_gradients, discriminator_gradients, metrics = gan.devices.mean(
+            (
+                generator_gradients,
+                discriminator_gradients,
+                discriminator_metrics | generator_metrics,
+            )
+        )
+        generator = _update(
+            state.generator, generator_gradients, generator_state, generator_optimizer
+        )
+        discriminator = _update(
+            state.discriminator,
+            discriminator_gradients,
+            discriminator_state,
+            discriminator_optimizer,
+        )
+        state = _with_generator(state, generator, ema_decay)
+        discriminator = _clipped(discriminator, weight_clip)
+        return state.replace(discriminator=discriminator), metrics
+
+    return simultaneous_step
 
 
 def make_train_step(
@@ -110,13 +162,33 @@ def make_train_step(
     g_steps: int,
     ema_decay: float,
     weight_clip: float,
+    simultaneous: bool = False,
 ) -> TrainStep:
     """One train step: `d_steps` discriminator updates, then `g_steps` of the generator.
+
+    Or, if `simultaneous`, one of each at once, see `make_simultaneous_step`.
 
     Returns:
       A function of the state and of `d_steps` real batches, stacked: images
       [d_steps, B, H, W, C]. It returns the new state and metrics, means over updates.
     """
+    if simultaneous:
+        simultaneous_step = make_simultaneous_step(
+            gan,
+            generator_optimizer=generator_optimizer,
+            discriminator_optimizer=discriminator_optimizer,
+            ema_decay=ema_decay,
+            weight_clip=weight_clip,
+        )
+
+        def simultaneous_train_step(state, real_batches):
+            keys = jax.random.split(jax.random.fold_in(state.key, state.step))
+            real = jax.tree.map(lambda array: array[0], real_batches)
+            state, metrics = simultaneous_step(state, real, *keys)
+            return state.replace(step=state.step + 1), metrics
+
+        return simultaneous_train_step
+
     discriminator_step = make_discriminator_step(
         gan, discriminator_optimizer, weight_clip=weight_clip
     )
@@ -222,6 +294,23 @@ def _update(
     updates, opt_state = optimizer.update(gradients, player.opt_state, player.params)
     params = optax.apply_updates(player.params, updates)
     return PlayerState(params, model_state, opt_state)
+
+
+def _clipped(player: PlayerState, weight_clip: float) -> PlayerState:
+    if not weight_clip:
+        return player
+    params = optax.tree.clip(player.params, -weight_clip, weight_clip)
+    return player.replace(params=params)
+
+
+def _with_generator(
+    state: GanState, generator: PlayerState, ema_decay: float
+) -> GanState:
+    """The state with an updated generator, and its moving average if it has one."""
+    ema = state.ema
+    if ema is not None:
+        ema = _averaged(generator.variables, ema, ema_decay)
+    return state.replace(generator=generator, ema=ema)
 
 
 def _averaged(

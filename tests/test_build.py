@@ -467,6 +467,30 @@ def test_the_resnet_judge_sees_mirrored_images_only_of_symmetric_classes(
             {"loss.mode_seeking_weight": 0.1, "batch_size": 1},
             "mode_seeking_weight is 0.1: .* needs a batch_size of 2",
         ),
+        (
+            "default",
+            {"simultaneous_updates": True, "d_steps": 2},
+            "simultaneous_updates is True.*d_steps or config.g_steps is not 1",
+        ),
+        (
+            "mlp_cgan_mnist",
+            {
+                "d_steps": 1,
+                "simultaneous_updates": True,
+                "modes.generator_in_generator_step": "eval",
+            },
+            "simultaneous_updates is True.*the generator's modes",
+        ),
+        (
+            "default",
+            {
+                "simultaneous_updates": True,
+                "loss.gradient_penalty": 1.0,
+                "loss.name": "wasserstein",
+                "loss.label_smoothing": "none",
+            },
+            "simultaneous_updates is True.*classes",
+        ),
         ("default", {"eval.inception_sizes": (20, 9)}, r"inception_sizes.*>= .*10"),
         ("default", {"eval.inception_sizes": (20.5,)}, "inception_sizes.*whole number"),
     ],

@@ -88,6 +88,12 @@ def test_four_devices_train_as_one():
     ("config", "num_steps", "batch_size", "fields"),
     [
         ("mlp_cgan_mnist", 50, 12, SMALL_MLP),
+        (
+            "mlp_cgan_mnist",
+            50,
+            12,
+            SMALL_MLP | {"d_steps": 1, "simultaneous_updates": True},
+        ),
         ("dcgan_mnist", 50, 12, SMALL_DCGAN),
         ("dcgan_vbn_mnist", 50, 12, SMALL_DCGAN),
         ("wgan_gp_mnist", 10, 12, NO_DROPOUT | SGD),

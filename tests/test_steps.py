@@ -19,6 +19,7 @@ from gan_jax.steps import (
     make_discriminator_step,
     make_generator_step,
     make_run_steps,
+    make_simultaneous_step,
     make_train_step,
 )
 from gan_jax.types import Batch, GanState, PlayerState
@@ -180,6 +181,65 @@ def test_each_step_lowers_its_own_loss(before, discriminator_step, generator_ste
         generator_step(state, REAL, KEY)[1]["generator_loss"]
         < metrics["generator_loss"]
     )
+
+
+def test_simultaneous_updates_are_those_of_both_steps(
+    gan, before, discriminator_step, generator_step
+):
+    """From the same state; with the same key both steps generate the same images."""
+    simultaneous_step = jax.jit(
+        make_simultaneous_step(
+            gan,
+            generator_optimizer=OPTIMIZER,
+            discriminator_optimizer=OPTIMIZER,
+            ema_decay=0.75,
+            weight_clip=0.0,
+        )
+    )
+
+    after, metrics = simultaneous_step(before, REAL, KEY, KEY)
+
+    of_discriminator, discriminator_metrics = discriminator_step(before, REAL, KEY)
+    of_generator, generator_metrics = generator_step(before, REAL, KEY)
+    expected = before.replace(
+        discriminator=of_discriminator.discriminator,
+        generator=of_generator.generator,
+        ema=of_generator.ema,
+    )
+    expected_metrics = discriminator_metrics | generator_metrics
+    jax.tree.map(
+        lambda given, wanted: np.testing.assert_allclose(given, wanted, atol=2e-6),
+        without_keys((after, metrics)),
+        without_keys((expected, expected_metrics)),
+    )
+    # The images are those of the generator's key alone.
+    other, _ = simultaneous_step(before, REAL, jax.random.key(3), KEY)
+    jax.tree.map(np.testing.assert_array_equal, other.generator, after.generator)
+
+
+def test_simultaneous_train_step(gan, small_config):
+    """Counts one step, an update of each player, and generates once."""
+    config = small_config(ONE_HIDDEN_LAYER | {"simultaneous_updates": True})
+    train_step, _ = build.build_train_step(config, gan, num_steps=4)
+    state = jax.jit(
+        lambda: init_state(
+            gan,
+            init_key=jax.random.key(0),
+            train_key=jax.random.key(1),
+            generator_optimizer=build.build_optimizer(config, "generator", 4),
+            discriminator_optimizer=build.build_optimizer(config, "discriminator", 4),
+            ema_decay=0.0,
+        )
+    )()
+    batches = stack([REAL])
+
+    num_generated = str(jax.make_jaxpr(train_step)(state, batches)).count("tanh")
+    after, metrics = jax.jit(train_step)(state, batches)
+
+    assert num_generated == 1
+    assert after.step == 1
+    assert count_of_updates(after) == {"discriminator": 1, "generator": 1}
+    assert {"discriminator_loss", "generator_loss"} < set(metrics)
 
 
 def test_average_of_the_generator(before, generator_step):
