@@ -14,6 +14,7 @@ import sys
 import jax
 import jax.numpy as jnp
 
+import benchmarks.without_torch  # noqa: F401
 from benchmarks.process_report import Report
 from gan_jax import build
 from gan_jax.cache import keep_compiled_programs

@@ -28,5 +28,5 @@ def get_config() -> ConfigDict:
     discriminator.pool_layers = (False,) * 4
     discriminator.dropout_rate = 0.5
     for network in (config.generator, discriminator):
-        network.kernel_init = "kaiming_normal"
+        network.kernel_init = "xavier_uniform"
     return config
