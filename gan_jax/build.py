@@ -428,6 +428,8 @@ def build_training(
     members, see population.py.
     """
     train_step, initial_gan_state = build_train_step(config, gan, num_steps)
+    # Traced once for its metrics' names and, on one device, for the program too.
+    train_step = jax.jit(train_step)
     shape = (config.d_steps, config.batch_size)
     real_batches = Batch(
         jax.ShapeDtypeStruct((*shape, *gan.image_shape), jnp.uint8),
@@ -445,7 +447,9 @@ def build_training(
         initial_state(reference, random_keys(seed))
         for reference, seed in zip(references, seeds(config), strict=True)
     ]
-    spread_step, _ = build_train_step(config, gan.on(devices), num_steps)
+    spread_step = train_step
+    if devices.num_devices > 1:
+        spread_step, _ = build_train_step(config, gan.on(devices), num_steps)
     run_steps = make_run_steps(
         spread_step,
         devices=devices,
@@ -491,6 +495,8 @@ def reference_examples(config: ConfigDict, gan: Gan, dataset: Dataset) -> list[B
       ConfigError: there are fewer training images than that.
     """
     size = gan.discriminator.reference_size
+    if not size:
+        return []
     num_train = len(dataset.train_labels)
     if size > num_train:
         raise ConfigError(
