@@ -30,16 +30,22 @@ def main() -> None:
         try:
             config = common.load_config(name, arguments)
             dataset = build.build_dataset(config)
-            for way, simultaneous in WAYS.items():
-                config.simultaneous_updates = simultaneous
+            for way, at_once in WAYS.items():
+                config.simultaneous_updates = at_once
                 build.check_config(config)
                 programs[way], _ = common.jax_program(config, dataset)
         except (DataError, build.ConfigError, ModuleNotFoundError) as error:
             sys.exit(f"error: {name}: {error}")
         times = common.times_in_turns(programs, arguments.rounds, arguments.steps)
         rows.append({"config": name, "batch_size": config.batch_size, **times})
-        one, both = (1e3 * statistics.median(times[way]) for way in WAYS)
-        print(f"{name:20} {one:14.0f} {both:15.0f} {both / one:6.2f}", flush=True)
+        alternating, simultaneous = (
+            1e3 * statistics.median(times[way]) for way in WAYS
+        )
+        print(
+            f"{name:20} {alternating:14.0f} {simultaneous:15.0f} "
+            f"{simultaneous / alternating:6.2f}",
+            flush=True,
+        )
     common.write_json(arguments.output, {"rows": rows})
 
 

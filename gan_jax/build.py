@@ -201,7 +201,8 @@ def _check_combinations(config: ConfigDict) -> None:
             "config.loss.gradient_penalty asks for images of the real ones' classes": (
                 config.loss.gradient_penalty and config.conditional
             ),
-            "the generator's modes in the two steps differ": (
+            "config.modes.generator_in_discriminator_step and "
+            "config.modes.generator_in_generator_step differ": (
                 config.modes.generator_in_discriminator_step
                 != config.modes.generator_in_generator_step
             ),

@@ -250,39 +250,23 @@ class Gan:
         discriminator: PlayerState,
         real: Batch,
         key: jax.Array,
-    ) -> tuple[jax.Array, tuple[PyTree, dict[str, jax.Array]]]:
+    ) -> tuple[jax.Array, tuple[PyTree, dict[str, jax.Array], Batch]]:
         """The generator's loss on as many images as there are real ones.
 
         Arguments and results are as in `discriminator_loss`, with the players
-        exchanged: the discriminator is constant here. The real batch itself counts
-        with the L1 term alone, whose generated images are of its classes. With the
-        mode seeking term the second half of the batch has the classes of the first.
+        exchanged: the discriminator is constant here. The last result are the
+        generated images, with their labels. The real batch itself counts with the L1
+        term alone, whose generated images are of its classes. With the mode seeking
+        term the second half of the batch has the classes of the first.
         """
-        images, (latents, labels, model_state) = self.generated(
-            params, generator, real, key
-        )
-        loss, metrics = self.loss_of_generated(
-            images, latents, labels, discriminator, real, key
-        )
-        return loss, (model_state, metrics)
-
-    def generated(
-        self, params: PyTree, generator: PlayerState, real: Batch, key: jax.Array
-    ) -> tuple[jax.Array, tuple[jax.Array, jax.Array, PyTree]]:
-        """The images of `generator_loss`, whose first half this is.
-
-        Returns:
-          images [B, H, W, C], (their latents, their labels, new model state of the
-          generator).
-        """
-        keys = self._generator_step_keys(key)
+        keys = _named_keys(key, "latents", "labels", "generator", "discriminator")
         draw, batch_size = self.devices.draw, real.labels.size
+        num_pairs = batch_size // 2
         latents = draw(self.sample_latents, keys["latents"], batch_size)
         labels = draw(self.sample_labels, keys["labels"], batch_size)
         if self.l1_weight:
             labels = real.labels
         if self.mode_seeking_weight:
-            num_pairs = batch_size // 2
             labels = labels.at[-num_pairs:].set(labels[:num_pairs])
         images, model_state = _apply(
             self.generator,
@@ -292,22 +276,6 @@ class Gan:
             train=self.modes.generator_in_generator_step,
             dropout_key=self.devices.own_key(keys["generator"]),
         )
-        return images, (latents, labels, model_state)
-
-    def loss_of_generated(
-        self,
-        images: jax.Array,
-        latents: jax.Array,
-        labels: jax.Array,
-        discriminator: PlayerState,
-        real: Batch,
-        key: jax.Array,
-    ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        """The second half of `generator_loss`, of what `generated` gave: loss, metrics.
-
-        To be differentiated with respect to the images.
-        """
-        keys = self._generator_step_keys(key)
         verdict, _ = _apply(
             self.discriminator,
             discriminator.variables,
@@ -325,7 +293,6 @@ class Gan:
             metrics["l1"] = jnp.mean(jnp.abs(images - real_images))
             loss = loss + self.l1_weight * metrics["l1"]
         if self.mode_seeking_weight:
-            num_pairs = labels.size // 2
             metrics["mode_seeking"] = losses.mode_seeking(
                 images[:num_pairs],
                 images[-num_pairs:],
@@ -333,7 +300,7 @@ class Gan:
                 latents[-num_pairs:],
             )
             loss = loss + self.mode_seeking_weight * metrics["mode_seeking"]
-        return loss, metrics
+        return loss, (model_state, metrics, Batch(images, labels))
 
     def test_losses(
         self,
@@ -400,9 +367,6 @@ class Gan:
             dropout_key=key,
         )
         return to_uint8(images, self.value_range)
-
-    def _generator_step_keys(self, key: jax.Array) -> dict[str, jax.Array]:
-        return _named_keys(key, "latents", "labels", "generator", "discriminator")
 
     @property
     def _classifies(self) -> bool:

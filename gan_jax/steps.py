@@ -66,8 +66,7 @@ def make_discriminator_step(
         )(state.discriminator.params, state.discriminator, state.generator, real, key)
         gradients, metrics = gan.devices.mean((gradients, metrics))
         player = _update(state.discriminator, gradients, model_state, optimizer)
-        player = _clipped(player, weight_clip)
-        return state.replace(discriminator=player), metrics
+        return _with_discriminator(state, player, weight_clip), metrics
 
     return discriminator_step
 
@@ -81,13 +80,9 @@ def make_generator_step(
     """
 
     def generator_step(state, real, key):
-        gradients, (model_state, metrics) = jax.grad(gan.generator_loss, has_aux=True)(
-            state.generator.params,
-            state.generator,
-            state.discriminator,
-            real,
-            key,
-        )
+        gradients, (model_state, metrics, _) = jax.grad(
+            gan.generator_loss, has_aux=True
+        )(state.generator.params, state.generator, state.discriminator, real, key)
         gradients, metrics = gan.devices.mean((gradients, metrics))
         player = _update(state.generator, gradients, model_state, optimizer)
         return _with_generator(state, player, ema_decay), metrics
@@ -111,15 +106,15 @@ def make_simultaneous_step(
     """
 
     def simultaneous_step(state, real, discriminator_key, generator_key):
-        images, pull_back, (latents, labels, generator_state) = jax.vjp(
-            lambda params: gan.generated(params, state.generator, real, generator_key),
+        generator_gradients, (generator_state, generator_metrics, generated) = jax.grad(
+            gan.generator_loss, has_aux=True
+        )(
             state.generator.params,
-            has_aux=True,
+            state.generator,
+            state.discriminator,
+            real,
+            generator_key,
         )
-        image_gradients, generator_metrics = jax.grad(
-            gan.loss_of_generated, has_aux=True
-        )(images, latents, labels, state.discriminator, real, generator_key)
-        (generator_gradients,) = pull_back(image_gradients)
         discriminator_gradients, (discriminator_state, discriminator_metrics) = (
             jax.grad(gan.discriminator_loss, has_aux=True)(
                 state.discriminator.params,
@@ -127,7 +122,7 @@ def make_simultaneous_step(
                 state.generator,
                 real,
                 discriminator_key,
-                Batch(images, labels),
+                generated,
             )
         )
         generator_gradients, discriminator_gradients, metrics = gan.devices.mean(
@@ -147,8 +142,7 @@ def make_simultaneous_step(
             discriminator_optimizer,
         )
         state = _with_generator(state, generator, ema_decay)
-        discriminator = _clipped(discriminator, weight_clip)
-        return state.replace(discriminator=discriminator), metrics
+        return _with_discriminator(state, discriminator, weight_clip), metrics
 
     return simultaneous_step
 
@@ -166,7 +160,8 @@ def make_train_step(
 ) -> TrainStep:
     """One train step: `d_steps` discriminator updates, then `g_steps` of the generator.
 
-    Or, if `simultaneous`, one of each at once, see `make_simultaneous_step`.
+    Or, if `simultaneous`, one of each at once, see `make_simultaneous_step`; `d_steps`
+    and `g_steps` must then be 1.
 
     Returns:
       A function of the state and of `d_steps` real batches, stacked: images
@@ -296,11 +291,14 @@ def _update(
     return PlayerState(params, model_state, opt_state)
 
 
-def _clipped(player: PlayerState, weight_clip: float) -> PlayerState:
-    if not weight_clip:
-        return player
-    params = optax.tree.clip(player.params, -weight_clip, weight_clip)
-    return player.replace(params=params)
+def _with_discriminator(
+    state: GanState, discriminator: PlayerState, weight_clip: float
+) -> GanState:
+    """The state with an updated discriminator, clipped if it is to be."""
+    if weight_clip:
+        params = optax.tree.clip(discriminator.params, -weight_clip, weight_clip)
+        discriminator = discriminator.replace(params=params)
+    return state.replace(discriminator=discriminator)
 
 
 def _with_generator(

@@ -14,6 +14,7 @@ CONFIG_FILE = "config.json"
 _FREE_FIELDS = ("data.dir", "classifier.cache_dir", "steps_per_dispatch")
 # Fields that came after the first runs, with what those did.
 _LATER_FIELDS = {
+    "simultaneous_updates": False,
     "population": 1,
     "compute_dtype": "float32",
     "eval.inception_sizes": (),

@@ -479,7 +479,7 @@ def test_the_resnet_judge_sees_mirrored_images_only_of_symmetric_classes(
                 "simultaneous_updates": True,
                 "modes.generator_in_generator_step": "eval",
             },
-            "simultaneous_updates is True.*the generator's modes",
+            "simultaneous_updates is True.*modes.generator_in_generator_step differ",
         ),
         (
             "default",

@@ -129,7 +129,7 @@ def test_generator_loss_is_that_of_numpy(make_gan, fixed_draws, fields):
     gan = make_gan(fields)
     generator, discriminator = players(gan)
 
-    loss, (model_state, metrics) = generator_loss(gan, generator, discriminator)
+    loss, (model_state, metrics, _) = generator_loss(gan, generator, discriminator)
 
     labels = LABELS if fields.get("conditional", True) else None
     images, seen = numpy_mlp.generator(
@@ -336,7 +336,7 @@ def test_every_phase_uses_its_own_modes(flags):
     real = scaled_real_images().mean()
 
     d_loss, (d_state, _) = discriminator_loss(gan, generator, discriminator)
-    g_loss, (g_state, _) = generator_loss(gan, generator, discriminator)
+    g_loss, (g_state, _, _) = generator_loss(gan, generator, discriminator)
     images = gan.generate(generator.variables, LATENTS, LABELS, KEY)
 
     fake = 0.25 if modes.generator_in_discriminator_step else 0.5
@@ -498,7 +498,7 @@ def test_class_losses_of_an_auxiliary_classifier(fixed_draws, smoothing):
     generator, discriminator = auxiliary_players(gan)
 
     d_loss, (_, d_metrics) = discriminator_loss(gan, generator, discriminator)
-    g_loss, (_, g_metrics) = generator_loss(gan, generator, discriminator)
+    g_loss, (_, g_metrics, _) = generator_loss(gan, generator, discriminator)
 
     real = scaled_real_images().mean(axis=(1, 2, 3))
     fake = np.full(BATCH, 0.25)
@@ -578,7 +578,7 @@ def labelled_gan(**changes):
 def test_l1_compares_images_of_one_class():
     gan, generator, discriminator = labelled_gan(l1_weight=2.0)
 
-    loss, (_, metrics) = generator_loss(gan, generator, discriminator)
+    loss, (_, metrics, _) = generator_loss(gan, generator, discriminator)
 
     # Generated in the classes of the real images.
     fake = 0.1 * np.asarray(REAL.labels).reshape(-1, 1, 1, 1)
@@ -605,7 +605,7 @@ def test_mode_seeking_compares_images_of_one_class():
     gan = dataclasses.replace(gan, generator=LatentGenerator(), latent_size=1)
     generator, discriminator = map(player, gan.init(jax.random.key(0)))
 
-    loss, (_, metrics) = generator_loss(gan, generator, discriminator)
+    loss, (_, metrics, _) = generator_loss(gan, generator, discriminator)
 
     # Images of one class move a tenth as far as their only latent.
     np.testing.assert_allclose(metrics["mode_seeking"], 1 / (0.1 + 1e-5), rtol=1e-4)
