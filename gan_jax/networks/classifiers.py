@@ -22,8 +22,10 @@ class LeNet(nn.Module):
     def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
         features = _batch_last(images)
         for num_filters in (16, 32):
-            features = PatchConv(num_filters, (5, 5), padding="VALID")(features)
-            features = nn.relu(max_pool_2x2(features))
+            features = PatchConv(num_filters, (5, 5), padding="VALID", pool=True)(
+                features
+            )
+            features = nn.relu(features)
         features = features.reshape(-1, images.shape[0]).T
         features = nn.Dropout(0.1, deterministic=not train)(features)
         features = nn.relu(nn.Dense(128)(features))

@@ -11,7 +11,6 @@ from gan_jax.networks.layers import (
     Dropout,
     PatchConv,
     bernoulli_mask,
-    extract_patches,
     max_pool_2x2,
     space_to_depth,
 )
@@ -75,14 +74,17 @@ def test_patch_conv_without_bias():
     )
 
 
-def test_extract_patches_orders_row_column_channel():
-    images = batch_last(jnp.arange(2 * 3 * 2).reshape(1, 2, 3, 2))
+def test_patch_conv_pools_before_its_bias():
+    images = batch_last(jax.random.normal(jax.random.key(0), BATCH_FIRST_SHAPE))
+    conv = PatchConv(4, (3, 3), padding="VALID")
+    params = conv.init(jax.random.key(1), images)
+    params["params"]["bias"] = jnp.arange(4.0)
 
-    patches = extract_patches(images, (2, 2))
-
-    assert patches.shape == (8, 1, 2, 1)
-    np.testing.assert_array_equal(patches[:, 0, 0, 0], [0, 1, 2, 3, 6, 7, 8, 9])
-    np.testing.assert_array_equal(patches[:, 0, 1, 0], [2, 3, 4, 5, 8, 9, 10, 11])
+    # Adding a number keeps the order, rounded too, so that not one bit may differ.
+    np.testing.assert_array_equal(
+        conv.clone(pool=True).apply(params, images),
+        max_pool_2x2(conv.apply(params, images)),
+    )
 
 
 def test_patch_conv_refuses_other_padding_and_too_large_kernels():
@@ -111,6 +113,18 @@ def test_max_pool_equals_flax_max_pool(size):
         jax.grad(sum_of_squares(pool))(images),
         jax.grad(sum_of_squares(flax_pool))(images),
     )
+
+
+def test_max_pool_shares_the_gradient_of_ties():
+    # One square with three largest values, one with all four, and a column left out.
+    images = jnp.array([[2.0, 2, 5, 5, 9], [2, 1, 5, 5, 9]])[None, :, :, None]
+
+    weights = jnp.array([6.0, 8]).reshape(1, 1, 2, 1)
+    gradient = jax.grad(lambda images: jnp.vdot(max_pool_2x2(images), weights))(images)
+
+    third = 6.0 / 3
+    expected = [[third, third, 2, 2, 0], [third, 0, 2, 2, 0]]
+    np.testing.assert_allclose(gradient[0, :, :, 0], expected)
 
 
 def test_space_to_depth_orders_row_column_channel():
