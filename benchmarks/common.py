@@ -23,6 +23,7 @@ from gan_jax import build
 from gan_jax.data import Dataset
 from gan_jax.gan import Gan
 from gan_jax.parallel import OneDevice
+from gan_jax.steps import compile_run_steps
 from gan_jax.types import Batch, GanState
 
 NAMES = ("gan_jax", "torch")
@@ -141,7 +142,7 @@ def jax_program(
     order = build.initial_order(config, len(dataset.train_labels))
     state, order = devices.put((state, order))
     start = time.perf_counter()
-    compiled = run_steps.lower(state, order, data, jnp.int32(0)).compile()
+    compiled = compile_run_steps(run_steps, state, order, data)
     compile_seconds = time.perf_counter() - start
 
     def run(num_steps: int) -> dict[str, float]:

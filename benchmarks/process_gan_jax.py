@@ -18,6 +18,7 @@ import benchmarks.without_torch  # noqa: F401
 from benchmarks.process_report import Report
 from gan_jax import build
 from gan_jax.cache import keep_compiled_programs
+from gan_jax.steps import compile_run_steps
 from gan_jax.train import train
 from gan_jax.types import Batch
 from gan_jax.workdir import load_config
@@ -49,7 +50,7 @@ def run_steps(folder: pathlib.Path, num_steps: int, report: Report) -> None:
     order = build.initial_order(config, len(dataset.train_labels))
     jax.block_until_ready((state, data))
     report.reached("data and initialisation")
-    compiled = run_steps.lower(state, order, data, jnp.int32(0)).compile()
+    compiled = compile_run_steps(run_steps, state, order, data)
     report.reached("compilation")
     state, order = jax.block_until_ready(compiled(state, order, data, jnp.int32(1)))
     report.reached("first step")

@@ -21,6 +21,7 @@ from gan_jax.data import (
     SPECS,
     Dataset,
     DatasetSpec,
+    aligned,
     grayscale_dataset,
     grayscale_spec,
     load_dataset,
@@ -283,7 +284,7 @@ def build_dataset(config: ConfigDict) -> Dataset:
             f"config.batch_size is {config.batch_size}, more than the "
             f"{len(dataset.train_labels)} training images of {config.data.name}"
         )
-    return dataset
+    return aligned(dataset)
 
 
 def number_of_steps(config: ConfigDict, num_examples: int) -> int:

@@ -5,10 +5,12 @@ from collections.abc import Callable
 import flax
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from gan_jax.data.batches import EpochOrder, take_batch
 from gan_jax.gan import Gan
+from gan_jax.host_memory import return_freed_memory
 from gan_jax.networks.reference import REFERENCE
 from gan_jax.parallel import OneDevice
 from gan_jax.types import Batch, GanState, PlayerState, PyTree
@@ -270,6 +272,19 @@ def make_run_steps(
         return jax.lax.fori_loop(0, num_steps, body, (loop_state, order))
 
     return run_steps
+
+
+def compile_run_steps(
+    run_steps: Callable, loop_state: LoopState, order: EpochOrder, data: Batch
+) -> Callable:
+    """Compiles a jitted `make_run_steps` function for arguments such as these.
+
+    It is to be called with these and the number of steps, [] int32. What the compiler
+    needed besides, hundreds of megabytes, does not stay with the process.
+    """
+    compiled = run_steps.lower(loop_state, order, data, np.int32(0)).compile()
+    return_freed_memory()
+    return compiled
 
 
 def _init_player(

@@ -28,10 +28,9 @@ from gan_jax.generator import (
 )
 from gan_jax.parallel import OneDevice
 from gan_jax.population import variables_of_members
-from gan_jax.report.curves import plot_curves
 from gan_jax.report.grids import save_png
 from gan_jax.report.metric_log import MetricLog, read_metrics
-from gan_jax.steps import LoopState
+from gan_jax.steps import LoopState, compile_run_steps
 from gan_jax.types import Batch, PyTree
 from gan_jax.workdir import save_config
 
@@ -152,7 +151,7 @@ class _Loop:
 
     def _compile(self, run_steps, state, order, data):
         start = time.perf_counter()
-        compiled = run_steps.lower(state, order, data, np.int32(0)).compile()
+        compiled = compile_run_steps(run_steps, state, order, data)
         epochs = self.num_steps / self.steps_per_epoch
         number = jax.device_count()
         where = f"{number} x " * (number > 1) + jax.devices()[0].platform
@@ -289,6 +288,9 @@ class _Loop:
         rows = read_metrics(self.workdir) if self.log else []
         if rows:
             title = self.workdir.resolve().name
+            # Not with the others: Matplotlib would delay every start.
+            from gan_jax.report.curves import plot_curves
+
             plot_curves(rows, self.workdir / "curves.png", title=title)
 
     def _of_members(self, variables: PyTree) -> list[PyTree]:

@@ -3,10 +3,11 @@
 import dataclasses
 import hashlib
 
+import jax
 import numpy as np
 import pytest
 
-from gan_jax.data import DataError, Dataset, DatasetSpec, load_dataset
+from gan_jax.data import DataError, Dataset, DatasetSpec, aligned, load_dataset
 from gan_jax.data.dataset import SPECS, check_split
 
 SPEC = DatasetSpec("tiny", (2, 2, 1), 3, ("a", "b", "c"))
@@ -130,3 +131,18 @@ def test_unknown_names_list_the_known_ones():
         load_dataset(name="mnits", source="embedded")
     with pytest.raises(DataError, match="'file'; known: embedded, files, tfds"):
         load_dataset(name="mnist", source="file")
+
+
+def test_aligned_sets_share_their_memory_with_the_device():
+    images = np.arange(81, dtype=np.uint8)[1:].reshape(20, 2, 2, 1)  # starts anywhere
+    dataset = make_dataset(train_images=images)
+
+    same = aligned(dataset)
+
+    assert same.fingerprint() == dataset.fingerprint()
+    assert same.train_labels.dtype == np.int32
+    assert not same.train_images.flags.writeable
+    on_device = jax.device_put(same.train_images)
+    np.testing.assert_array_equal(on_device, images)
+    if jax.default_backend() == "cpu":
+        assert on_device.unsafe_buffer_pointer() == same.train_images.ctypes.data
