@@ -14,7 +14,9 @@ from gan_jax import build
 from gan_jax.build import ConfigError, build_optimizer, check_config
 from gan_jax.classifier import RECIPES, ClassifierSettings
 from gan_jax.data import SPECS
+from gan_jax.gan import Gan
 from gan_jax.losses import ADVERSARIAL_LOSSES
+from gan_jax.types import Batch
 from gan_jax.workdir import config_to_dict
 
 UNCONDITIONAL = {"conditional": False, "eval.scores": ("inception_score",)}
@@ -532,3 +534,28 @@ def test_reference_larger_than_the_data_set(small_config, tiny_mnist):
 
     with pytest.raises(ConfigError, match="reference_examples is 401.*400 training"):
         build.reference_examples(config, gan, tiny_mnist)
+
+
+def test_each_loss_is_traced_once(small_config, tiny_mnist, monkeypatch):
+    traced = []
+
+    def count(name):
+        loss = getattr(Gan, name)
+
+        def counting(*arguments):
+            traced.append(name)
+            return loss(*arguments)
+
+        monkeypatch.setattr(Gan, name, counting)
+
+    count("discriminator_loss")
+    count("generator_loss")
+    config = small_config({"d_steps": 1})
+    gan = build.build_gan(config, tiny_mnist.spec)
+
+    run_steps, state = build.build_training(config, gan, num_steps=5)
+    order = build.initial_order(config, len(tiny_mnist.train_labels))
+    data = Batch(tiny_mnist.train_images, tiny_mnist.train_labels)
+    run_steps.lower(state, order, data, np.int32(1))
+
+    assert sorted(traced) == ["discriminator_loss", "generator_loss"]
