@@ -5,7 +5,8 @@
 FIELDS is JSON of {field: value} of the config, SPREADS a list of "jit:2", "pmap:4",
 "population:4" and the like: how, and over how many devices. Prints JSON {spread:
 largest difference of params and of model state from one device}; of a population the
-differences of its members from single runs of their seeds.
+differences of its members from single runs of their seeds. "perturbed:1" is one device
+with another rounding: all initial params are wrong by a relative 1e-7.
 """
 
 import importlib
@@ -35,13 +36,16 @@ def main() -> None:
     for spread in spreads:
         how, number = spread.split(":")
         devices = jax.devices()[: int(number)]
-        if how == "population":
+        perturbation = 0.0
+        if how == "perturbed":
+            spread_over, perturbation = parallel.OneDevice(), 1e-7
+        elif how == "population":
             config.population = int(number)
             spread_over = parallel.member_devices(config.population, OWN, devices)
         else:
             config.population = 1
             spread_over = parallel.batch_devices(how, config.batch_size, devices)
-        trained = train(config, spread_over)
+        trained = train(config, spread_over, perturbation)
         differences[spread] = 0.0
         for number in range(config.population):
             if number not in alone:
@@ -55,7 +59,7 @@ def main() -> None:
     print(json.dumps(differences))
 
 
-def train(config: ConfigDict, devices: parallel.OneDevice):
+def train(config: ConfigDict, devices: parallel.OneDevice, perturbation: float = 0.0):
     spec = build.dataset_spec(config)
     gan = build.build_gan(config, spec)
     data = examples(spec.image_shape)
@@ -64,12 +68,33 @@ def train(config: ConfigDict, devices: parallel.OneDevice):
     run_steps, state = build.build_training(
         config, gan, config.num_steps, references, devices
     )
+    if perturbation:
+        state = perturbed(state, perturbation)
     order = build.initial_order(config, NUM_EXAMPLES)
     state, order = devices.put((state, order))
     state, _ = run_steps(
         state, order, devices.put_data(data), np.int32(config.num_steps)
     )
     return parallel.local(state.replace(gan=state.gan.replace(key=None)))
+
+
+def perturbed(state, amount: float):
+    """The state with both players' params changed by a relative normal error."""
+    random = np.random.default_rng(0)
+
+    def change(player):
+        params = jax.tree.map(
+            lambda leaf: leaf * (1 + amount * random.normal(size=leaf.shape)),
+            player.params,
+        )
+        params = jax.tree.map(lambda leaf: leaf.astype(np.float32), params)
+        return player.replace(params=params)
+
+    gan = state.gan.replace(
+        generator=change(state.gan.generator),
+        discriminator=change(state.gan.discriminator),
+    )
+    return state.replace(gan=gan)
 
 
 def examples(image_shape) -> Batch:

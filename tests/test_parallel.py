@@ -108,6 +108,16 @@ def test_devices_train_as_one_in_every_system(config, num_steps, batch_size, fie
     assert max(found.values()) < 1e-5, found
 
 
+@pytest.mark.slow
+def test_devices_differ_by_rounding_where_training_magnifies_it():
+    """VT-GAN with its own Adam: the gradient of its L1 distances jumps at 0."""
+    spreads = ["perturbed:1", "jit:2", "jit:4", "pmap:2", "pmap:4"]
+    found = differences("vtgan_cifar", 50, 20, SMALL_VTGAN, *spreads)
+
+    assert found["perturbed:1"] > 1e-5
+    assert max(found.values()) < 3 * found["perturbed:1"], found
+
+
 def free_port():
     with socket.socket() as taken:
         taken.bind(("localhost", 0))
