@@ -273,7 +273,7 @@ def dataset_spec(config: ConfigDict) -> DatasetSpec:
 
 
 def build_dataset(config: ConfigDict) -> Dataset:
-    """The data set; raises DataError too, for what is wrong with its files."""
+    """The data set, read-only; raises DataError too, for what its files have wrong."""
     dataset = load_dataset(
         name=config.data.name, source=config.data.source, directory=config.data.dir
     )

@@ -279,8 +279,9 @@ def compile_run_steps(
 ) -> Callable:
     """Compiles a jitted `make_run_steps` function for arguments such as these.
 
-    It is to be called with these and the number of steps, [] int32. What the compiler
-    needed besides, hundreds of megabytes, does not stay with the process.
+    It is to be called with these and the number of steps, [] int32. The
+    hundreds of megabytes that the compiler needed are given back to the system, where
+    the C library can.
     """
     compiled = run_steps.lower(loop_state, order, data, np.int32(0)).compile()
     return_freed_memory()

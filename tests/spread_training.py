@@ -5,8 +5,9 @@
 FIELDS is JSON of {field: value} of the config, SPREADS a list of "jit:2", "pmap:4",
 "population:4" and the like: how, and over how many devices. Prints JSON {spread:
 largest difference of params and of model state from one device}; of a population the
-differences of its members from single runs of their seeds. "perturbed:1" is one device
-with another rounding: all initial params are wrong by a relative 1e-7.
+differences of its members from single runs of their seeds. "perturbed:0" and so on are
+one device with another rounding, drawn with that seed: the initial params that are not
+0 are wrong by about a relative 1e-7.
 """
 
 import importlib
@@ -36,16 +37,15 @@ def main() -> None:
     for spread in spreads:
         how, number = spread.split(":")
         devices = jax.devices()[: int(number)]
-        perturbation = 0.0
+        config.population = int(number) if how == "population" else 1
+        seed = None
         if how == "perturbed":
-            spread_over, perturbation = parallel.OneDevice(), 1e-7
+            spread_over, seed = parallel.OneDevice(), int(number)
         elif how == "population":
-            config.population = int(number)
             spread_over = parallel.member_devices(config.population, OWN, devices)
         else:
-            config.population = 1
             spread_over = parallel.batch_devices(how, config.batch_size, devices)
-        trained = train(config, spread_over, perturbation)
+        trained = train(config, spread_over, seed)
         differences[spread] = 0.0
         for number in range(config.population):
             if number not in alone:
@@ -59,7 +59,11 @@ def main() -> None:
     print(json.dumps(differences))
 
 
-def train(config: ConfigDict, devices: parallel.OneDevice, perturbation: float = 0.0):
+def train(
+    config: ConfigDict,
+    devices: parallel.OneDevice,
+    perturbation_seed: int | None = None,
+):
     spec = build.dataset_spec(config)
     gan = build.build_gan(config, spec)
     data = examples(spec.image_shape)
@@ -68,8 +72,8 @@ def train(config: ConfigDict, devices: parallel.OneDevice, perturbation: float =
     run_steps, state = build.build_training(
         config, gan, config.num_steps, references, devices
     )
-    if perturbation:
-        state = perturbed(state, perturbation)
+    if perturbation_seed is not None:
+        state = perturbed(state, perturbation_seed)
     order = build.initial_order(config, NUM_EXAMPLES)
     state, order = devices.put((state, order))
     state, _ = run_steps(
@@ -78,17 +82,19 @@ def train(config: ConfigDict, devices: parallel.OneDevice, perturbation: float =
     return parallel.local(state.replace(gan=state.gan.replace(key=None)))
 
 
-def perturbed(state, amount: float):
-    """The state with both players' params changed by a relative normal error."""
-    random = np.random.default_rng(0)
+def perturbed(state, seed: int):
+    """The state with another rounding of both players' params."""
+    random = np.random.default_rng(seed)
 
     def change(player):
-        params = jax.tree.map(
-            lambda leaf: leaf * (1 + amount * random.normal(size=leaf.shape)),
-            player.params,
+        return player.replace(
+            params=jax.tree.map(
+                lambda leaf: np.float32(
+                    leaf * (1 + 1e-7 * random.normal(size=leaf.shape))
+                ),
+                player.params,
+            )
         )
-        params = jax.tree.map(lambda leaf: leaf.astype(np.float32), params)
-        return player.replace(params=params)
 
     gan = state.gan.replace(
         generator=change(state.gan.generator),

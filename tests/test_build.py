@@ -195,6 +195,7 @@ def test_dataset_in_colour_and_in_gray(small_config, svhn_dir):
         assert images[:, 3, 4].tolist() == [[18]] * count
         assert images.sum() == 18 * count
     assert gray.fingerprint() != colour.fingerprint()
+    assert not gray.train_images.flags.writeable  # shared with the device
     assert build.build_gan(gray_config, gray.spec).image_shape == (32, 32, 1)
 
 

@@ -23,7 +23,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 # Nothing is drawn inside the networks: pmap would draw it otherwise.
 NO_DROPOUT = {"generator.dropout_rate": 0.0, "discriminator.dropout_rate": 0.0}
 # Adam makes whole steps of gradients that are nothing but rounding, such as that of a
-# critic's last bias; such differences, and those of large steps, grow to 1e-3 soon.
+# critic's last bias; and in VT-GAN rounding grows to 1e-3 with larger steps, see below.
 SGD = {
     f"{player}_optimizer.{field}": value
     for player in ("generator", "discriminator")
@@ -110,12 +110,14 @@ def test_devices_train_as_one_in_every_system(config, num_steps, batch_size, fie
 
 @pytest.mark.slow
 def test_devices_differ_by_rounding_where_training_magnifies_it():
-    """VT-GAN with its own Adam: the gradient of its L1 distances jumps at 0."""
-    spreads = ["perturbed:1", "jit:2", "jit:4", "pmap:2", "pmap:4"]
-    found = differences("vtgan_cifar", 50, 20, SMALL_VTGAN, *spreads)
+    """VT-GAN with its own Adam: some of its gradients jump, as |x|'s does at 0."""
+    spreads = ["jit:2", "jit:4", "pmap:2", "pmap:4"]
+    roundings = ["perturbed:0", "perturbed:1", "perturbed:2"]
+    found = differences("vtgan_cifar", 50, 20, SMALL_VTGAN, *roundings, *spreads)
 
-    assert found["perturbed:1"] > 1e-5
-    assert max(found.values()) < 3 * found["perturbed:1"], found
+    assert set(found) == {*roundings, *spreads}
+    of_rounding = max(found[name] for name in roundings)
+    assert max(found[name] for name in spreads) < 3 * of_rounding, found
 
 
 def free_port():

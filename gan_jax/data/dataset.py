@@ -186,7 +186,7 @@ def _check_labels(*, spec: DatasetSpec, labels: np.ndarray, origin: str) -> np.n
 def aligned(dataset: Dataset) -> Dataset:
     """The same set, read-only and where JAX's arrays on CPUs can share its memory.
 
-    `jax.device_put` copies arrays that do not start on a multiple of 64 bytes.
+    `jax.device_put` may copy arrays that do not start on a multiple of 64 bytes.
     """
     arrays = {
         name: _aligned(getattr(dataset, name))

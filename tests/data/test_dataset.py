@@ -134,7 +134,7 @@ def test_unknown_names_list_the_known_ones():
 
 
 def test_aligned_sets_share_their_memory_with_the_device():
-    images = np.arange(81, dtype=np.uint8)[1:].reshape(20, 2, 2, 1)  # starts anywhere
+    images = np.arange(81, dtype=np.uint8)[1:].reshape(20, 2, 2, 1)  # off alignment
     dataset = make_dataset(train_images=images)
 
     same = aligned(dataset)
