@@ -75,8 +75,8 @@ class PatchConv(nn.Module):
         return Grid(kernel_size, strides=1, size=size, count=count, start=(0, 0))
 
 
-# XLA's own pooling gradient (select-and-scatter) is slow on CPUs. With this one a step
-# of `LeNet`'s training takes a tenth less than with JAX's of a maximum over two axes.
+# XLA's own pooling gradient (select-and-scatter) is slow on CPUs, and JAX's gradient of
+# a maximum over two axes writes its masks and their sums down.
 @jax.custom_vjp
 def max_pool_2x2(images: jax.Array) -> jax.Array:
     """Largest value of each 2x2 square; an odd last row or column is left out.
