@@ -18,6 +18,7 @@ import benchmarks.without_torch  # noqa: F401
 from benchmarks.process_report import Report
 from gan_jax import build
 from gan_jax.cache import keep_compiled_programs
+from gan_jax.host_memory import return_large_blocks_when_freed
 from gan_jax.steps import compile_run_steps
 from gan_jax.train import train
 from gan_jax.types import Batch
@@ -39,6 +40,7 @@ def main() -> None:
 
 
 def run_steps(folder: pathlib.Path, num_steps: int, report: Report) -> None:
+    return_large_blocks_when_freed()
     config = load_config(folder)
     build.check_config(config)
     dataset = build.build_dataset(config)

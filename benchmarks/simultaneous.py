@@ -34,7 +34,7 @@ def main() -> None:
                 config.simultaneous_updates = at_once
                 build.check_config(config)
                 programs[way], _ = common.jax_program(config, dataset)
-        except (DataError, build.ConfigError, ModuleNotFoundError) as error:
+        except (DataError, ValueError, ModuleNotFoundError) as error:
             sys.exit(f"error: {name}: {error}")
         times = common.times_in_turns(programs, arguments.rounds, arguments.steps)
         rows.append({"config": name, "batch_size": config.batch_size, **times})

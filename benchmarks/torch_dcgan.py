@@ -23,7 +23,6 @@ UNWRITTEN = {
     "ema_decay": 0.0,
     "data.flip": False,
     "loss.mode_seeking_weight": 0.0,
-    "loss.weight_clip": 0.0,
     "loss.r1_gamma": 0.0,
     "loss.l1_weight": 0.0,
     "loss.class_weight": 1.0,
@@ -58,6 +57,7 @@ class _Network(nn.Module):
             raise ValueError(f"the norm {settings.norm!r} is not written in PyTorch")
         self.settings = settings
         self.num_classes = num_classes
+        self.dropout = nn.Dropout(settings.dropout_rate)
         self.layers = nn.ModuleDict()
         self.params = params
 
@@ -122,11 +122,19 @@ class _Network(nn.Module):
         )
         self.add(name, layer, weight=kernel.transpose(2, 3, 0, 1), **bias)
 
-    def activate(self, maps: torch.Tensor, name: str, norm: bool) -> torch.Tensor:
+    def activate(
+        self, maps: torch.Tensor, name: str, norm: bool, *, drop=False, pool=False
+    ) -> torch.Tensor:
         after = self.settings.norm_after_activation
         if norm and not after:
             maps = self.layers[f"{name}_norm"](maps)
         maps = functional.leaky_relu(maps, self.settings.negative_slope)
+        if drop:
+            maps = self.dropout(maps)
+        if pool:
+            # Mirrored, an odd last row or column that is left out comes first.
+            height, width = maps.shape[2:]
+            maps = functional.max_pool2d(maps[:, :, height % 2 :, width % 2 :], 2)
         if norm and after:
             maps = self.layers[f"{name}_norm"](maps)
         return maps
@@ -180,7 +188,10 @@ class Generator(_Network):
 
     def project(self, features: torch.Tensor, name: str) -> torch.Tensor:
         features = self.layers[name](features)
-        features = self.activate(features, name, self.settings.projection_norm)
+        if self.settings.projection_activation:
+            features = self.activate(features, name, self.settings.projection_norm)
+        elif self.settings.projection_norm:
+            features = self.layers[f"{name}_norm"](features)
         return features.view(len(features), -1, *self.size)
 
     def forward(self, latents: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -205,6 +216,7 @@ class Generator(_Network):
         for layer in range(len(self.settings.filters)):
             maps = layers[f"conv_{layer}"](maps)
             maps = self.activate(maps, f"conv_{layer}", True)
+        maps = self.dropout(maps)
         return torch.tanh(layers[f"conv_{len(self.settings.filters)}"](maps))
 
 
@@ -228,6 +240,8 @@ class Discriminator(_Network):
             if settings.norm_layers[layer]:
                 self.add_norm(f"conv_{layer}_norm", nn.BatchNorm2d)
             height, width = -(-height // strides), -(-width // strides)
+            if settings.pool_layers[layer]:
+                height, width = height // 2, width // 2
         num_maps = settings.filters[-1] * settings.filter_multiplier
         num_pixels = height * width * num_maps
         order = _pixels_last(height, width)
@@ -246,7 +260,6 @@ class Discriminator(_Network):
         heads = ("logit", "classes") if "classes" in params else ("logit",)
         for name in heads:
             self.add_dense(name, rows=None if settings.dense_sizes else rows)
-        self.dropout = nn.Dropout(settings.dropout_rate)
 
     def forward(self, images: torch.Tensor, labels: torch.Tensor):
         layers, maps = self.layers, images
@@ -256,9 +269,10 @@ class Discriminator(_Network):
             maps = torch.cat(
                 [layers["image_branch"](images), layers["label_branch"](drawn)], dim=1
             )
-        for layer, norm in enumerate(self.settings.norm_layers):
+        follows = zip(self.settings.norm_layers, self.settings.pool_layers, strict=True)
+        for layer, (norm, pool) in enumerate(follows):
             maps = layers[f"conv_{layer}"](maps)
-            maps = self.dropout(self.activate(maps, f"conv_{layer}", norm))
+            maps = self.activate(maps, f"conv_{layer}", norm, drop=True, pool=pool)
         features = maps.flatten(start_dim=1)
         if self.settings.minibatch_kernels:
             features = torch.cat([features, self.closeness(features)], dim=1)
@@ -325,6 +339,11 @@ class Training:
         settings = self.config[f"{player}_optimizer"]
         if settings.name == "sgd":
             return torch.optim.SGD(params, lr=settings.learning_rate)
+        if settings.name == "rmsprop":
+            decay = settings.arguments.get("decay", 0.9)
+            return torch.optim.RMSprop(params, lr=settings.learning_rate, alpha=decay)
+        if settings.name == "adagrad":
+            return torch.optim.Adagrad(params, lr=settings.learning_rate)
         if settings.name != "adam":
             raise ValueError(f"{settings.name} is not written in PyTorch")
         return torch.optim.Adam(
@@ -384,6 +403,10 @@ class Training:
         self.optimizers["discriminator"].zero_grad(set_to_none=True)
         loss.backward()
         self.optimizers["discriminator"].step()
+        if config.loss.weight_clip:
+            with torch.no_grad():
+                for param in self.discriminator.parameters():
+                    param.clamp_(-config.loss.weight_clip, config.loss.weight_clip)
         return {name: float(value) for name, value in losses.items()}
 
     def gradient_penalty(self, real, fake, labels) -> torch.Tensor:

@@ -67,7 +67,7 @@ def main() -> None:
             row = {"config": name} | time_config(
                 config, arguments.rounds, arguments.seconds
             )
-        except (DataError, build.ConfigError, ModuleNotFoundError) as error:
+        except (DataError, ValueError, ModuleNotFoundError) as error:
             sys.exit(f"error: {name}: {error}")
         rows.append(row)
         print(format_row(row, peak), flush=True)
@@ -115,6 +115,8 @@ def time_config(config: ConfigDict, num_rounds: int, seconds: float) -> dict:
     """The times of one config's steps, in rounds of about `seconds` of each program."""
     dataset = build.build_dataset(config)
     if config.generator.name == "mlp":
+        if not config.conditional:
+            raise ValueError("unconditional MLPs are not written in PyTorch")
         difference = mlp_cgan_step.check_same_mathematics(config, dataset)
         adam, theirs = mlp_cgan_step.torch_program(config, dataset)
         implementation = f"{adam} Adam"

@@ -12,7 +12,7 @@ GAN-train is published.
 that decays to 0, averaged generator weights, and a mode seeking term, without which z
 hardly matters for the first epoch.
 
-Cost: on two CPU cores ten to fifteen minutes per epoch. For what it scores see
+Cost: on two CPU cores ten to seventeen minutes per epoch. For what it scores see
 RESULTS.md.
 """
 

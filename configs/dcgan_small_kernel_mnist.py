@@ -6,7 +6,8 @@
 Published: parameter totals (tests hold them), and that such small changes break the
 plain GAN.
 
-Cost, by estimate: on two CPU cores about four minutes per epoch.
+Cost: on one CPU core two and a half minutes per epoch (at batch 64). Scored after 300
+steps only, Inception Score 1.75: see RESULTS.md.
 """
 
 from ml_collections import ConfigDict

@@ -5,8 +5,9 @@
         --config.data.dir=DIR
 
 Published: parameter totals (tests hold them), pictures, and no scores.
+Here the first 160 steps score 1.48 in Inception Score: see RESULTS.md.
 
-Cost, by estimate: on two CPU cores about one second per step.
+Cost: on one CPU core about 0.35 s per step (at batch 64).
 """
 
 from ml_collections import ConfigDict

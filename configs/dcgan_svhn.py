@@ -4,6 +4,7 @@
         --config.data.source=files --config.data.dir=DIR
 
 Published: parameter totals (tests hold them), pictures, and no scores.
+Here the first 160 steps score 1.14 in Inception Score: see RESULTS.md.
 
 Cost: on two CPU cores about 0.33 s per step (at batch 64).
 """

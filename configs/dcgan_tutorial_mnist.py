@@ -4,6 +4,7 @@
         --config.data.source=files --config.data.dir=DIR
 
 Published: parameter totals (tests hold them), pictures, and no scores.
+Here the first 300 steps score 1.31 in Inception Score: see RESULTS.md.
 
 Cost: on two CPU cores about three minutes per epoch (at batch 64).
 """

@@ -5,7 +5,8 @@
 
 Each activation is normalised with the statistics of a reference batch, fixed before
 training, combined with the example's own (Salimans et al. 2016, section 3.4). The
-report found it no better than batch norm on MNIST.
+report found it no better than batch norm on MNIST. Here the first 60 steps score 3.16
+in Inception Score: see RESULTS.md.
 
 Cost: on two CPU cores about six and a half minutes per epoch.
 """

@@ -29,8 +29,8 @@ from gan_jax.data.augment import random_flips, random_shifts
 from gan_jax.metrics import accuracy
 from gan_jax.networks.classifiers import CLASSIFIERS
 
-# To be raised whenever equal settings would train another classifier than before:
-# cached classifiers of earlier versions are then no longer used.
+# To be raised whenever equal settings would train another classifier than before
+# (another rounding is none): those cached by earlier versions are then no longer used.
 RECIPE_VERSION = 1
 
 # What statistics of the images a network may take at its initialisation are those of.

@@ -26,6 +26,7 @@ from gan_jax.generator import (
     open_checkpoints,
     sample_grid,
 )
+from gan_jax.host_memory import return_large_blocks_when_freed
 from gan_jax.parallel import OneDevice
 from gan_jax.population import variables_of_members
 from gan_jax.report.grids import save_png
@@ -53,6 +54,7 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> bool:
       ConfigError, DataError, CheckpointError: see there.
       TrainingDivergedError: a metric became NaN or infinite.
     """
+    return_large_blocks_when_freed()
     build.check_config(config)
     devices = build.build_devices(config)
     dataset = build.build_dataset(config)

@@ -1,4 +1,4 @@
-"""Convolutions with SAME padding on images with the batch last, [C, H, W, B].
+"""Convolutions on images with the batch last, [C, H, W, B].
 
 Each is written three times with the same results. Backends other than the CPU take
 XLA's convolution. On CPUs its gradients are 7 to 10 times slower inside `lax.scan` and
@@ -90,17 +90,27 @@ def counts(
 
 
 def conv_grid(
-    size: tuple[int, int], kernel_size: tuple[int, int], strides: int
+    size: tuple[int, int],
+    kernel_size: tuple[int, int],
+    strides: int,
+    padding: str = "SAME",
 ) -> Grid:
-    """Where the patches of a convolution with SAME padding lie in its images."""
-    pads = lax.padtype_to_pads(size, kernel_size, (strides, strides), "SAME")
-    return Grid(
-        kernel_size,
-        strides,
-        size=size,
-        count=tuple(-(-length // strides) for length in size),
-        start=tuple(before for before, _ in pads),
+    """Where the patches of a convolution lie in its images.
+
+    Raises:
+      ValueError: the padding is neither 'SAME' nor 'VALID', or no patch fits.
+    """
+    if padding not in ("SAME", "VALID"):
+        raise ValueError(f"padding must be 'SAME' or 'VALID', not {padding!r}")
+    pads = lax.padtype_to_pads(size, kernel_size, (strides, strides), padding)
+    count = tuple(
+        (length + sum(pad) - covered) // strides + 1
+        for length, pad, covered in zip(size, pads, kernel_size, strict=True)
     )
+    if min(count) < 1:
+        raise ValueError(f"patches of {kernel_size} do not fit into images of {size}")
+    start = tuple(before for before, _ in pads)
+    return Grid(kernel_size, strides, size=size, count=count, start=start)
 
 
 def conv_transpose_grid(
@@ -126,25 +136,28 @@ def conv(
     kernel: jax.Array,
     strides: int,
     *,
+    padding: str = "SAME",
     formulation: str | None = None,
 ) -> jax.Array:
-    """Convolution with SAME padding.
+    """Convolution.
 
     Args:
       images: [C, H, W, B].
       kernel: [h, w, C, F].
       strides: steps of the patches along height and width alike.
+      padding: 'SAME' or 'VALID'.
       formulation: one of `FORMULATIONS`; None takes the backend's.
 
     Returns:
-      [F, ceil(H / strides), ceil(W / strides), B].
+      [F, ceil(H / strides), ceil(W / strides), B] with padding 'SAME', with 'VALID'
+      [F, ceil((H - h + 1) / strides), ceil((W - w + 1) / strides), B].
 
     Raises:
-      ValueError: for an unknown formulation.
+      ValueError: for an unknown formulation or padding, or a kernel that does not fit.
     """
     channels, height, width, batch = images.shape
     *kernel_size, _, features = kernel.shape
-    grid = conv_grid((height, width), tuple(kernel_size), strides)
+    grid = conv_grid((height, width), tuple(kernel_size), strides, padding)
     match _choose(formulation, grid, channels, features, batch, images.dtype):
         case "patches":
             patches = gather(grid, images)
@@ -158,7 +171,7 @@ def conv(
                 images,
                 kernel,
                 (strides, strides),
-                "SAME",
+                padding,
                 dimension_numbers=_DIMENSION_NUMBERS,
             )
 

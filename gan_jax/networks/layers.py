@@ -15,17 +15,15 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from gan_jax.networks.convolution import conv_grid
-from gan_jax.networks.patches import Grid, gather
+from gan_jax.networks.convolution import conv
 
 
 class PatchConv(nn.Module):
-    """Convolution with stride 1, written as a matrix product over gathered patches.
+    """Convolution with stride 1, on CPUs a matrix product over gathered patches.
 
     Parameters, initialisation and results are those of `nn.Conv`, but for the order of
     the images' axes: `kernel` [h, w, C, features] and, unless `use_bias` is False,
-    `bias` [features]. On CPUs XLA's own convolution gradients are several times slower
-    inside `lax.scan` and `lax.fori_loop`; matrix products are not.
+    `bias` [features]. Other backends take XLA's convolution.
 
     Takes [C, H, W, B], returns [features, H', W', B] with H' = H for padding 'SAME' and
     H - h + 1 for 'VALID'; with `pool` what `max_pool_2x2` makes of that (computed
@@ -48,31 +46,11 @@ class PatchConv(nn.Module):
         )
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
-        patches = gather(self._grid(images.shape[1:3]), images)
-        weights = kernel.reshape(-1, self.features).T
-        outputs = weights @ patches.reshape(patches.shape[0], -1)
-        outputs = outputs.reshape(self.features, *patches.shape[1:])
+        formulation = "patches" if jax.default_backend() == "cpu" else "xla"
+        outputs = conv(images, kernel, 1, padding=self.padding, formulation=formulation)
         if self.pool:
             outputs = max_pool_2x2(outputs)
         return outputs + bias.reshape(-1, 1, 1, 1) if self.use_bias else outputs
-
-    def _grid(self, size: tuple[int, int]) -> Grid:
-        kernel_size = tuple(self.kernel_size)
-        if self.padding == "SAME":
-            return conv_grid(size, kernel_size, strides=1)
-        if self.padding != "VALID":
-            raise ValueError(
-                f"PatchConv padding must be 'SAME' or 'VALID', not {self.padding!r}"
-            )
-        count = tuple(
-            length - covered + 1
-            for length, covered in zip(size, kernel_size, strict=True)
-        )
-        if min(count) < 1:
-            raise ValueError(
-                f"patches of {kernel_size} do not fit into images of {size}"
-            )
-        return Grid(kernel_size, strides=1, size=size, count=count, start=(0, 0))
 
 
 # XLA's own pooling gradient (select-and-scatter) is slow on CPUs, and JAX's gradient of

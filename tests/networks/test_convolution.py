@@ -30,10 +30,13 @@ CONV_CASES = [
     (2, 2, (7, 8), (2, 3)),
     (3, 1, (4, 8), (2, 3)),
     (3, 1, (28, 14), (3, 2)),
+    (3, 1, (7, 32), (2, 3)),
     (3, 2, (16, 8), (2, 3)),
     (3, 2, (7, 28), (2, 3)),
+    (3, 2, (14, 4), (2, 3)),
     (5, 1, (28, 16), (2, 1)),
     (5, 1, (2, 8), (2, 3)),
+    (5, 1, (4, 14), (2, 3)),
     (5, 2, (7, 14), (3, 2)),
     (5, 2, (28, 32), (1, 3)),
     (5, 2, (2, 4), (2, 3)),
@@ -127,6 +130,30 @@ def test_values_and_gradients_equal_flax(kind, kernel_size, strides, size, chann
     assert actual.keys() == {"patches", "fourier", "xla"}
     for results in actual.values():
         assert_close(results, expected)
+
+
+@pytest.mark.parametrize("formulation", FORMULATIONS)
+@pytest.mark.parametrize(("kernel_size", "strides"), [(5, 1), (3, 2), (4, 2)])
+def test_valid_padding_equals_flax(formulation, kernel_size, strides):
+    images, kernel = random_images_and_kernel(kernel_size, (7, 8), (2, 3))
+    layer = nn.Conv(
+        3, (kernel_size, kernel_size), strides, padding="VALID", use_bias=False
+    )
+
+    def flax(images, kernel):
+        images = images.transpose(3, 1, 2, 0)
+        return batch_last(layer.apply({"params": {"kernel": kernel}}, images))
+
+    def ours(images, kernel):
+        return conv(images, kernel, strides, padding="VALID", formulation=formulation)
+
+    def outputs_and_gradients(function):
+        outputs, pull_back = jax.vjp(function, images, kernel)
+        return outputs, pull_back(
+            jnp.cos(jnp.arange(outputs.size)).reshape(outputs.shape)
+        )
+
+    assert_close(outputs_and_gradients(ours), outputs_and_gradients(flax))
 
 
 @pytest.mark.parametrize("kind", [CONV, CONV_TRANSPOSE], ids=["conv", "transpose"])

@@ -50,6 +50,24 @@ def test_patch_conv_equals_flax_conv(kernel_size, padding):
     )
 
 
+def test_patch_conv_off_the_cpu_is_xla_s_convolution(monkeypatch):
+    images = jax.random.normal(jax.random.key(0), (3, 7, 6, 2))
+    layer = PatchConv(4, (5, 3), padding="VALID", pool=True)
+    params = layer.init(jax.random.key(1), images)
+
+    def primitives_and_outputs():
+        apply = functools.partial(layer.apply, params)
+        return str(jax.make_jaxpr(apply)(images)), apply(images)
+
+    on_cpu, expected = primitives_and_outputs()
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    elsewhere, outputs = primitives_and_outputs()
+
+    assert "conv_general_dilated" not in on_cpu
+    assert "conv_general_dilated" in elsewhere
+    np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-4)
+
+
 def test_patch_conv_starts_with_flax_conv_params():
     images = jnp.zeros(BATCH_FIRST_SHAPE)
     params = PatchConv(4, (3, 3)).init(jax.random.key(1), batch_last(images))

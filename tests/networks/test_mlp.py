@@ -4,11 +4,13 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import jax.test_util
 import numpy as np
 import numpy_mlp
 import pytest
 
 from gan_jax.gan import count_params
+from gan_jax.losses import gradient_penalty
 from gan_jax.networks.initializers import KERNEL_INITIALIZERS
 from gan_jax.networks.mlp import (
     ConditionalDense,
@@ -325,3 +327,22 @@ def test_modules_can_be_compared_and_hashed():
     assert small_generator() == small_generator()
     fields = {field.name for field in dataclasses.fields(MLPDiscriminator)}
     assert "batch_norm" not in fields
+
+
+def test_the_gradient_penalty_has_gradients():
+    """Second derivatives, against central differences in one direction."""
+    module = small_discriminator()
+    params = initialized(module, IMAGES, LABELS)["params"]
+    fractions = jax.random.uniform(jax.random.key(3), (5,))
+
+    @jax.jit
+    def penalty(params):
+        def logits_of(images):
+            return module.apply({"params": params}, images, LABELS, train=True).logits
+
+        return gradient_penalty(logits_of, IMAGES, IMAGES[::-1], fractions)
+
+    assert float(penalty(params)) > 0.01
+    jax.test_util.check_grads(
+        penalty, (params,), order=1, modes=["rev"], eps=1e-3, atol=1e-2, rtol=1e-2
+    )

@@ -1,4 +1,4 @@
-"""bfloat16 in matrix products and convolutions; float32 in everything else."""
+"""bfloat16 inside the networks; norms, losses and gradients in float32."""
 
 import jax
 import jax.numpy as jnp

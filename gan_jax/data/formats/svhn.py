@@ -7,7 +7,7 @@ digit 0.
 from pathlib import Path
 
 import numpy as np
-import scipy.io
+import scipy  # of which scipy.io is loaded when first used
 
 from gan_jax.data.dataset import (
     DataError,
