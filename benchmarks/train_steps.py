@@ -5,12 +5,13 @@
         [--rounds=5] [--seconds=10] [--output=FILE.json]
 
 The fully connected cGAN is `benchmarks.mlp_cgan_step`; the convolutional configs'
-PyTorch programs are in `benchmarks.torch_dcgan`. Both programs keep the data in memory
-as bytes, start from the same parameters and use the same number of threads. That they
-do the same mathematics is checked first: without dropout and gradient penalty, with
-gradient descent in place of Adam and on the same draws, the losses of four train steps
-must agree, and have moved ten times as far. PyTorch runs with the fastest of its memory
-formats and Adams, by trial.
+PyTorch programs are in `benchmarks.torch_dcgan`. What neither has (virtual batch norm,
+up-sampling, unconditional MLPs, ...) is refused by name. Both programs keep the data in
+memory as bytes, start from the same parameters and use the same number of threads. That
+they do the same mathematics is checked first: without dropout and gradient penalty,
+with gradient descent in place of Adam and on the same draws, the losses of four train
+steps must agree, and have moved ten times as far. PyTorch runs with the fastest of its
+memory formats and Adams, by trial.
 
 In each round each program runs for about --seconds. GFLOP are those of PyTorch's
 program by its own counter (convolutions by their definition), for both; the share of
