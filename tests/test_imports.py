@@ -87,6 +87,7 @@ ALLOWED = {
         "evaluate",
         "gan",
         "generator",
+        "host_memory",
         "parallel",
         "population",
         "report",
