@@ -45,7 +45,8 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> bool:
 
     Writes config.json, metrics.jsonl, TensorBoard events, samples/, checkpoints/ and
     curves.png. SIGINT and SIGTERM end it after the call to the device in progress (or
-    the scoring of a checkpoint), with a checkpoint.
+    the scoring of a checkpoint), with a checkpoint. From then on the C library gives
+    large blocks of memory back when they are freed.
 
     Returns:
       Whether training is complete, rather than interrupted.
