@@ -21,12 +21,8 @@ pytestmark = pytest.mark.skipif(
 # 100 blocks of 2 MiB, each followed by a small one that stays. Freeing a larger one
 # before makes glibc keep blocks such as these.
 LARGE_BLOCKS = """
-import pathlib, re
 from gan_jax.host_memory import return_large_blocks_when_freed
-
-def resident_mib():
-    status = pathlib.Path("/proc/self/status").read_text()
-    return int(re.search(r"VmRSS:\\s+(\\d+) kB", status)[1]) / 1024
+from test_host_memory import resident_mib
 
 {call}
 larger = b"x" * 2**24
@@ -44,6 +40,7 @@ print(before - resident_mib())
 def mib_returned(call):
     output = subprocess.run(
         [sys.executable, "-c", LARGE_BLOCKS.format(call=call)],
+        cwd=pathlib.Path(__file__).parent,
         stdout=subprocess.PIPE,
         text=True,
         check=True,

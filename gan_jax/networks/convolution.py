@@ -31,6 +31,7 @@ def _choose(
     features: int,
     batch: int,
     dtype: jnp.dtype,
+    fourier_allowed: bool = True,
 ) -> str:
     """The one place that says what takes which formulation.
 
@@ -39,8 +40,9 @@ def _choose(
     if formulation is None:
         if jax.default_backend() != "cpu":
             return "xla"
-        if dtype != jnp.float32:
-            return "patches"  # Sums of many rounded terms are no Fourier transform.
+        # Sums of many rounded terms are no Fourier transform.
+        if not fourier_allowed or dtype != jnp.float32:
+            return "patches"
         estimates = estimated_milliseconds(grid, channels, features, batch)
         return min(estimates, key=estimates.get)
     if formulation not in FORMULATIONS:
@@ -138,6 +140,7 @@ def conv(
     *,
     padding: str = "SAME",
     formulation: str | None = None,
+    fourier_allowed: bool = True,
 ) -> jax.Array:
     """Convolution.
 
@@ -147,6 +150,7 @@ def conv(
       strides: steps of the patches along height and width alike.
       padding: 'SAME' or 'VALID'.
       formulation: one of `FORMULATIONS`; None takes the backend's.
+      fourier_allowed: whether that may be 'fourier'.
 
     Returns:
       [F, ceil(H / strides), ceil(W / strides), B] with padding 'SAME', with 'VALID'
@@ -158,7 +162,10 @@ def conv(
     channels, height, width, batch = images.shape
     *kernel_size, _, features = kernel.shape
     grid = conv_grid((height, width), tuple(kernel_size), strides, padding)
-    match _choose(formulation, grid, channels, features, batch, images.dtype):
+    chosen = _choose(
+        formulation, grid, channels, features, batch, images.dtype, fourier_allowed
+    )
+    match chosen:
         case "patches":
             patches = gather(grid, images)
             weights = kernel.reshape(-1, features).T

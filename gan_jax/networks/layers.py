@@ -46,8 +46,7 @@ class PatchConv(nn.Module):
         )
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
-        formulation = "patches" if jax.default_backend() == "cpu" else "xla"
-        outputs = conv(images, kernel, 1, padding=self.padding, formulation=formulation)
+        outputs = conv(images, kernel, 1, padding=self.padding, fourier_allowed=False)
         if self.pool:
             outputs = max_pool_2x2(outputs)
         return outputs + bias.reshape(-1, 1, 1, 1) if self.use_bias else outputs

@@ -67,15 +67,21 @@ def batch_last(images):
 def flax_layer(module, features, kernel_size, strides, **fields):
     """Flax's layer; fields and defaults as ours."""
     size = (kernel_size, kernel_size)
-    return module(features, size, strides=(strides, strides), padding="SAME", **fields)
+    fields = {"padding": "SAME"} | fields
+    return module(features, size, strides=(strides, strides), **fields)
 
 
-def flax_function(module, kernel_size, strides):
+def flax_function(module, kernel_size, strides, padding="SAME"):
     """Flax's layer as a function like ours, of images [C, H, W, B] and a kernel."""
 
     def function(images, kernel):
         layer = flax_layer(
-            module, kernel.shape[-1], kernel_size, strides, use_bias=False
+            module,
+            kernel.shape[-1],
+            kernel_size,
+            strides,
+            use_bias=False,
+            padding=padding,
         )
         images = images.transpose(3, 1, 2, 0)
         return batch_last(layer.apply({"params": {"kernel": kernel}}, images))
@@ -136,13 +142,7 @@ def test_values_and_gradients_equal_flax(kind, kernel_size, strides, size, chann
 @pytest.mark.parametrize(("kernel_size", "strides"), [(5, 1), (3, 2), (4, 2)])
 def test_valid_padding_equals_flax(formulation, kernel_size, strides):
     images, kernel = random_images_and_kernel(kernel_size, (7, 8), (2, 3))
-    layer = nn.Conv(
-        3, (kernel_size, kernel_size), strides, padding="VALID", use_bias=False
-    )
-
-    def flax(images, kernel):
-        images = images.transpose(3, 1, 2, 0)
-        return batch_last(layer.apply({"params": {"kernel": kernel}}, images))
+    flax = flax_function(nn.Conv, kernel_size, strides, "VALID")
 
     def ours(images, kernel):
         return conv(images, kernel, strides, padding="VALID", formulation=formulation)
