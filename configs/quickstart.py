@@ -1,9 +1,9 @@
-"""A conditional GAN on the embedded part of MNIST: the whole path in three minutes.
+"""A conditional GAN on the embedded part of MNIST: the whole path in a few minutes.
 
     python main.py --config=configs/quickstart.py --workdir=runs/quickstart
 
 The settings are those of mlp_cgan_mnist_best, for 5,000 steps on 10,000 images.
-Cost: under three minutes on two CPU cores, evaluation included. For what it scores see
+Cost: two to five minutes on two CPU cores, evaluation included. For what it scores see
 RESULTS.md.
 """
 
