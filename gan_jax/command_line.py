@@ -73,7 +73,7 @@ def _message(error: Exception) -> str:
         # Of a KeyError, whose text is in quotes; it suggests a field's name.
         cause = error.args[0]
         text = cause.args[0] if isinstance(cause, KeyError) else message
-        return f"config has no field {text}"
+        return f"config has no field {'. '.join(text.splitlines())}"
     if "Traceback" in message:
         # A config file's own error comes with its traceback and ends with its message.
         return message.splitlines()[-1].strip()
