@@ -29,7 +29,7 @@ def get_config() -> ConfigDict:
     config.data.source = "tfds"  # 'embedded' (MNIST subset), 'files', 'tfds'
     config.data.dir = ""  # folder of the files, or of tfds ('': its default)
     config.data.grayscale = False  # turns a colour set's images into one channel
-    config.data.flip = False  # mirrors real training images half of the time
+    config.data.flip = False  # mirrors real training images half of the time (CIFAR-10)
 
     config.conditional = True  # whether the networks see labels
     # Whether D sees real and generated images in one batch; matters to batch norm.

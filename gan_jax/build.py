@@ -194,6 +194,11 @@ def _check_combinations(config: ConfigDict) -> None:
             f"is {config.discriminator.minibatch_kernels}: minibatch discrimination "
             "must not see real and generated images together"
         )
+    if config.data.flip and not dataset_spec(config).mirror_symmetric:
+        raise ConfigError(
+            f"config.data.flip is True, but mirrored images of {config.data.name} are "
+            "no images of it: the generator would learn what is not in the data"
+        )
     if config.simultaneous_updates:
         reasons = {
             "config.d_steps or config.g_steps is not 1": (

@@ -121,6 +121,7 @@ def test_nothing_to_train_for(small_config):
             "sampling.dropout_rate is set.*'eval'",
         ),
         ({"data.grayscale": True}, "data.grayscale is True.*mnist have one channel"),
+        ({"data.name": "svhn", "data.flip": True}, "data.flip is True.*of svhn"),
         ({"eval.num_samples": 9}, "eval.num_splits is 10.*num_samples, 9"),
         (
             {"checkpoints.best_num_samples": 9},

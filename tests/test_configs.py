@@ -28,7 +28,7 @@ NAMED = {
 EVERY = [(name, None) for name in NAMES] + [
     (name, str(number)) for name, numbers in NUMBERED.items() for number in numbers
 ]
-EVERY_IDS = [name if model is None else f"{name}:{model}" for name, model in EVERY]
+VARIATIONS = [(name, variation) for name in NAMED for variation in NAMED[name]]
 # Each takes seconds to compile, and differs from others in nothing but sizes.
 COMPILED_SLOWLY = (
     "dcgan_mnist",
@@ -46,11 +46,7 @@ def load(name, model=None):
     return module.get_config() if model is None else module.get_config(model)
 
 
-@pytest.mark.parametrize(
-    ("name", "model"),
-    EVERY + [(name, variation) for name in NAMED for variation in NAMED[name]],
-    ids=str,
-)
+@pytest.mark.parametrize(("name", "model"), EVERY + VARIATIONS, ids=str)
 def test_configs_are_possible(name, model):
     config = load(name, model)
 
@@ -66,8 +62,15 @@ def test_configs_are_possible(name, model):
             *each, marks=[pytest.mark.slow] if each[0] in COMPILED_SLOWLY else []
         )
         for each in EVERY
+    ]
+    + [
+        # Of the variations that with the most terms alone is not slow.
+        pytest.param(
+            *each, marks=[] if each == ("cgan_mnist", "best") else [pytest.mark.slow]
+        )
+        for each in VARIATIONS
     ],
-    ids=EVERY_IDS,
+    ids=[":".join(filter(None, each)) for each in EVERY + VARIATIONS],
 )
 def test_one_step_of_every_config(name, model, small_config, tiny_spec):
     config = load(name, model)
@@ -254,6 +257,8 @@ def test_dcgan_is_that_of_report_a():
     assert not generator.norm_after_activation
     assert not discriminator.norm_after_activation
     assert config.joint_batches
+    # Which has the statistics of both kinds of images.
+    assert config.modes.discriminator_in_generator_step == "eval"
 
 
 def test_variations_of_report_a():
@@ -357,6 +362,9 @@ def test_gans_are_those_of_report_b(name):
     assert config.discriminator.dropout_rate == (0.0 if svhn else 0.3)
     assert config.generator.kernel_size == kernel_size
     assert not config.generator.use_bias
+    assert not config.joint_batches
+    assert not config.generator.norm_after_activation
+    assert config.discriminator.norm_after_activation or not svhn
     for network in (config.generator, config.discriminator):
         assert network.negative_slope == 0.3
         assert (network.norm_momentum, network.norm_epsilon) == (0.99, 1e-3)
@@ -371,10 +379,11 @@ def test_wasserstein_gans():
         assert config.loss.name == "wasserstein"
         assert config.loss.weight_clip == weight_clip
         assert (config.d_steps, config.g_steps) == (5, 1)
-        optimizer = config.discriminator_optimizer
-        assert (optimizer.name, optimizer.learning_rate) == ("rmsprop", 5e-5)
-        arguments = optimizer.arguments.to_dict()
-        assert arguments == {"decay": 0.99, "eps_in_sqrt": False}
+        for player in ("generator", "discriminator"):
+            optimizer = config[f"{player}_optimizer"]
+            assert (optimizer.name, optimizer.learning_rate) == ("rmsprop", 5e-5)
+            arguments = optimizer.arguments.to_dict()
+            assert arguments == {"decay": 0.99, "eps_in_sqrt": False}
         assert config.generator == load(baseline).generator
         assert config.discriminator == load(baseline).discriminator
     config = load("wgan_gp_mnist")
@@ -382,6 +391,7 @@ def test_wasserstein_gans():
     assert (config.d_steps, config.loss.weight_clip) == (5, 0.0)
     assert_adam(config, 1e-4, b1=0.0, b2=0.9)
     assert config.discriminator.norm == "none"
+    assert config.discriminator.dropout_rate == 0.0
 
 
 @pytest.mark.parametrize("name", ["acgan_cifar", "vtgan_cifar"])
@@ -391,6 +401,7 @@ def test_gans_are_those_of_report_c(name):
 
     assert (config.data.name, config.batch_size) == ("cifar10", 100)
     assert config.num_epochs == 500 and config.conditional
+    assert not config.joint_batches  # minibatch discrimination sees one kind alone
     assert (config.latent.size, config.latent.prior) == (110, "uniform")
     assert_adam(config, 2e-4, b1=0.5, b2=0.999)
     assert generator.conditioning == "embedding"
@@ -426,9 +437,13 @@ def test_dcgans_are_those_of_report_e():
         (filters, 5, 2, True, False) for filters in (32, 64, 128)
     ]
     assert discriminator.norm_after_activation and not generator.norm_after_activation
+    assert (discriminator.dropout_rate, discriminator.dense_sizes) == (0.0, ())
+    assert not config.joint_batches
+    assert_adam(config, 2e-4, b1=0.5, b2=0.999)
 
     config = load("upsample_gan_mnist")
     generator, discriminator = config.generator, config.discriminator
+    assert generator.dropout_rate == discriminator.dropout_rate == 0.5
     assert (generator.name, generator.num_filters) == ("upsampling", 64)
     assert (generator.num_blocks, generator.kernel_size) == (2, 3)
     assert generator.norm == discriminator.norm == "none"

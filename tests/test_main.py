@@ -251,6 +251,73 @@ def test_describe(run):
     assert errors == ""
 
 
+# Configs of image classes, each with few filters.
+CONVOLUTIONAL = {
+    "acgan_cifar": [
+        "--config.discriminator.filters=(2,2,2,2,2,2)",
+        "--config.generator.projection_filters=4",
+        "--config.generator.filters=(2,2,2)",
+    ],
+    "wgan_svhn": [
+        "--config.discriminator.filters=(2,2,2)",
+        "--config.discriminator.dense_sizes=(4,)",
+        "--config.generator.projection_filters=4",
+        "--config.generator.filters=(2,2)",
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    "name", ["acgan_cifar", pytest.param("wgan_svhn", marks=pytest.mark.slow)]
+)
+def test_convolutional_systems_from_files_to_scores(run, tmp_path, name):
+    random = np.random.default_rng(0)
+    data = name.split("_")[1].replace("cifar", "cifar10")
+    np.savez(
+        tmp_path / f"{data}.npz",
+        x_train=random.integers(256, size=(40, 32, 32, 3), dtype=np.uint8),
+        y_train=np.arange(40) % 10,
+        x_test=random.integers(256, size=(20, 32, 32, 3), dtype=np.uint8),
+        y_test=np.arange(20) % 10,
+    )
+    workdir = tmp_path / "run"
+
+    run(
+        [
+            f"--config=configs/{name}.py",
+            f"--workdir={workdir}",
+            "--config.data.source=files",
+            f"--config.data.dir={tmp_path}",
+            "--config.num_steps=3",
+            "--config.batch_size=10",
+            "--config.log_every=2",
+            "--config.checkpoints.best_metric=",
+            "--config.classifier.name=lenet",
+            "--config.eval.num_samples=20",
+            "--config.eval.num_runs=2",
+            "--config.eval.num_splits=2",
+            "--config.eval.inception_sizes=(30,)",
+            *CONVOLUTIONAL[name],
+        ]
+    )
+
+    rows = logged_rows(workdir)
+    assert [row["step"] for row in rows] == [2, 3]
+    losses = {"discriminator_loss", "generator_loss"}
+    evaluation = json.loads((workdir / "evaluation.json").read_text())
+    assert evaluation["inception_score_of"]["30"]["mean"] >= 1
+    if name == "acgan_cifar":
+        losses |= {"discriminator_class_loss", "generator_class_loss"}
+        # Of the data and of noise: ln 10 each before anything is learned.
+        assert 3.5 < rows[0]["discriminator_class_loss"] < 6
+        assert 0 <= evaluation["gan_train"] <= 1
+        assert evaluation["gan_test"]["num_runs"] == 2
+    else:
+        assert "gan_test" not in evaluation
+    assert losses <= rows[0].keys()
+    assert len(list((workdir / "samples").glob("*.png"))) == 2
+
+
 def test_killed_at_any_moment_a_run_goes_on_exactly(finished, start, run, tmp_path):
     workdir = tmp_path / "killed"
     program = start([*SMALL, f"--workdir={workdir}"])

@@ -390,39 +390,57 @@ def test_upsampling_generator():
     assert_close(images, jnp.tanh(outputs).reshape(5, 8, 4, 2))
 
 
-def test_generator_drops_before_its_last_layer_alone():
-    module = generator(dropout_rate=0.5, norm="none")
-    variables = randomized(module, LATENTS, None)
-    seen = []
+def dropped(module, inputs):
+    """The fraction of zeros in what each layer is given, in train mode."""
+    variables = randomized(module, inputs, None)
+    zeros = {}
 
     def watch(next_function, arguments, keywords, context):
         if context.method_name == "__call__" and arguments:
-            seen.append((context.module.name, np.mean(arguments[0] == 0)))
+            zeros[context.module.name] = np.mean(arguments[0] == 0)
         return next_function(*arguments, **keywords)
 
     with nn.intercept_methods(watch):
-        module.apply(variables, LATENTS, None, train=True, rngs={"dropout": KEY})
+        module.apply(variables, inputs, None, train=True, rngs={"dropout": KEY})
+    return zeros
 
-    zeros = {name: part for name, part in seen if name and name.startswith("conv_")}
+
+def test_generator_drops_before_its_last_layer_alone():
+    zeros = dropped(generator(dropout_rate=0.5, norm="none"), LATENTS)
+
     assert zeros["conv_0"] == zeros["conv_1"] == 0
     assert 0.3 < zeros["conv_2"] < 0.7
 
 
 def test_discriminator_drops_after_every_convolution():
-    module = discriminator(dropout_rate=0.5, norm="none")
-    variables = randomized(module, IMAGES, None)
-    seen = {}
+    zeros = dropped(discriminator(dropout_rate=0.5, norm="none"), IMAGES)
 
-    def watch(next_function, arguments, keywords, context):
-        if context.method_name == "__call__" and arguments:
-            seen[context.module.name] = np.mean(arguments[0] == 0)
-        return next_function(*arguments, **keywords)
+    assert zeros["conv_0"] == 0
+    assert 0.3 < zeros["conv_1"] < 0.7 and 0.3 < zeros["logit"] < 0.7
 
-    with nn.intercept_methods(watch):
-        module.apply(variables, IMAGES, None, train=True, rngs={"dropout": KEY})
 
-    assert seen["conv_0"] == 0
-    assert 0.3 < seen["conv_1"] < 0.7 and 0.3 < seen["logit"] < 0.7
+def test_discriminator_pools_what_it_dropped():
+    """As report B orders them. A 2x2 maximum of positive values is 0 once in 16."""
+    module = discriminator(
+        dropout_rate=0.5,
+        norm="none",
+        negative_slope=-1.0,  # |x|: nothing else is 0
+        pool_layers=(True, False),
+    )
+
+    assert dropped(module, IMAGES)["conv_1"] < 0.2
+
+
+def test_upsampling_generator_drops_after_every_convolution():
+    module = UpsamplingGenerator(
+        **SMALL, image_shape=(8, 4, 2), num_filters=8, norm="none", dropout_rate=0.5
+    )
+
+    zeros = dropped(module, LATENTS)
+
+    assert zeros["conv_0"] == 0
+    for layer in ("conv_1", "conv_2", "conv_3", "output"):
+        assert 0.3 < zeros[layer] < 0.7
 
 
 def test_moving_statistics_have_the_momentum_asked_for():
@@ -495,6 +513,30 @@ def test_filters_are_multiplied_everywhere():
     shapes = jax.tree.map(jnp.shape, randomized(module, IMAGES, None)["params"])
     assert shapes["conv_0"]["kernel"] == (3, 3, 2, 6)
     assert shapes["conv_1"]["kernel"] == (2, 2, 6, 8)
+
+
+def test_filters_of_branches_are_multiplied():
+    """Report A's CGAN with doubled filters: those of both branches double too."""
+
+    def kernels(module, inputs):
+        params = randomized(module, inputs, LABELS)["params"]
+        return {
+            name: layer["kernel"].shape
+            for name, layer in params.items()
+            if "kernel" in layer
+        }
+
+    for module, inputs in (
+        (generator(conditioning="branches"), LATENTS),
+        (discriminator(conditioning="branches", branch_filters=2), IMAGES),
+    ):
+        once, twice = (
+            kernels(module.clone(filter_multiplier=multiplier), inputs)
+            for multiplier in (1, 2)
+        )
+        outer = ("conv_2", "logit")  # to one image or logit, whatever the filters
+        for name, shape in once.items():
+            assert twice[name][-1] == shape[-1] * (1 if name in outer else 2), name
 
 
 @pytest.mark.parametrize(
