@@ -3,8 +3,8 @@
     python main.py --config=configs/quickstart.py --workdir=runs/quickstart
 
 The settings are those of mlp_cgan_mnist_best, for 5,000 steps on 10,000 images.
-Cost: two to five minutes on two CPU cores, evaluation included. For what it scores see
-RESULTS.md.
+Cost: three to five minutes on two CPU cores, evaluation included. It gives GAN-test
+95.97 ± 0.22 and GAN-train 91.05 %: see RESULTS.md.
 """
 
 from ml_collections import ConfigDict

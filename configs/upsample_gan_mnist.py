@@ -10,6 +10,8 @@ b1 0.5, the vanilla GAN's prior, and Keras's initialisation (with Kaiming's the
 generator's tanh is saturated from the first step on: dropout doubles the variance in
 every layer, and no norm takes it back).
 
+Here the first 240 steps give one stroke, Inception Score 1.00: see RESULTS.md.
+
 Cost: on two CPU cores about nine minutes per epoch.
 """
 

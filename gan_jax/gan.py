@@ -313,6 +313,7 @@ class Gan:
 
         As report C logs them for its test phase: nothing is updated, the generator is
         in its sampling mode, the discriminator in eval mode.
+        Where training has other modes a gap between both is not overfitting alone.
 
         Args:
           generator: its variables.

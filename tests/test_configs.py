@@ -459,11 +459,13 @@ def test_quickstart_needs_no_data():
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "default"])
-def test_docstrings_give_command_and_cost(name):
+def test_docstrings_give_command_cost_and_scores(name):
     docstring = importlib.import_module(f"configs.{name}").__doc__
 
     assert f"python main.py --config=configs/{name}.py" in docstring
     assert "Cost" in docstring
+    scores = r"(?s)(Here|gives|ours).*\d\.\d\d"  # of this code
+    assert re.search(scores, docstring)
     # All fields are in default.py: others change some, and add none.
     assert set(load(name).to_dict()) == set(load("default").to_dict())
 
