@@ -476,6 +476,9 @@ def test_published_scores(in_root):
     assert published("report_a_batch_sizes")["cgan_mnist.py:batch_32"] == {
         "gan_test": (0.971, None)
     }
+    assert published("report_a_filters")["cgan_mnist.py:double_filters"] == {
+        "gan_test": (0.978, None)
+    }
     assert published("report_a_optimizers")["cgan_mnist.py:rmsprop"] == {
         "gan_test": (0.948, None)
     }
