@@ -444,6 +444,7 @@ def test_the_sweep_files(file, in_root):
             "in discriminator steps": config.modes.generator_in_discriminator_step,
             "in sampling": config.modes.generator_in_sampling,
             "batch size": config.batch_size,
+            "filters": f"x {config.generator.get('filter_multiplier', 1)}",
             "optimiser": config.generator_optimizer.name,
         }
         for name, value in run.settings.items():
