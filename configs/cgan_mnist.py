@@ -15,7 +15,7 @@ hardly matters for the first epoch.
 `best` gives, after 13,000 of its steps (14 epochs), GAN-test 99.08 ± 0.23 and GAN-train
 97.55 %: see RESULTS.md.
 
-Cost: on two CPU cores ten to seventeen minutes per epoch, of which there are 50.
+Cost: on two CPU cores nine to seventeen minutes per epoch, of which there are 50.
 """
 
 from ml_collections import ConfigDict

@@ -9,7 +9,7 @@ the vanilla GAN's).
 
 Here the first half epoch gives noise, Inception Score 1.18: see RESULTS.md.
 
-Cost: on two CPU cores about two and a half minutes per epoch.
+Cost: on two CPU cores about two and a half minutes per epoch, two hours in all.
 """
 
 from ml_collections import ConfigDict

@@ -8,7 +8,7 @@ training, combined with the example's own (Salimans et al. 2016, section 3.4). T
 report found it no better than batch norm on MNIST. Here the first 60 steps score 3.16
 in Inception Score: see RESULTS.md.
 
-Cost: on two CPU cores about six and a half minutes per epoch.
+Cost: on two CPU cores about six and a half minutes per epoch, five hours in all.
 """
 
 from ml_collections import ConfigDict
