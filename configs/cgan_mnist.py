@@ -32,7 +32,7 @@ VARIATIONS = dcgan_mnist.OPTIMIZERS | {
     "best": {
         "batch_size": 64,
         "ema_decay": 0.998,
-        # More than 0.3 gives more variety, what GAN-train asks for; 0.7 spoils digits.
+        # More than 0.3 gives variety, which GAN-train asks for; 0.7 cost GAN-test.
         "discriminator.dropout_rate": 0.5,
         # At 1.0, the weight of its authors, half of the images were white.
         "loss.mode_seeking_weight": 0.05,

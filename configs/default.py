@@ -78,7 +78,7 @@ def get_config() -> ConfigDict:
     config.loss.r1_gamma = 0.0  # weight of the R1 gradient penalty; 0: none
     config.loss.gradient_penalty = 0.0  # lambda of Wasserstein's; 0: none
     config.loss.weight_clip = 0.0  # the critic's params stay in [-c, c]; 0: not
-    config.loss.l1_weight = 0.0  # of G(z) against a real image of its class; 0: none
+    config.loss.l1_weight = 0.0  # of G(z) against a real image (of its class); 0: none
     config.loss.mode_seeking_weight = 0.0  # so that z matters (Mao et al. 2019); 0: no
     config.loss.class_weight = 1.0  # of an auxiliary classifier's loss
     config.loss.class_smoothing = 0.0  # k-way label smoothing of that loss

@@ -8,7 +8,7 @@ As in Gulrajani et al. 2017, algorithm 1: lambda = 10, Adam at 1e-4 with b1 0 an
 Published: WGAN gives finer digits than GAN; no scores. Here only the first 60 steps
 were scored (strokes, Inception Score 1.04): see RESULTS.md.
 
-Cost: on two CPU cores about 2.1 s per step (0.65 at batch 64), 13 hours in all.
+Cost: on two CPU cores about 2.1 s per step (0.65 at batch 64), 13.5 hours in all.
 """
 
 from ml_collections import ConfigDict

@@ -179,7 +179,8 @@ def _check_combinations(config: ConfigDict) -> None:
                 "which needs the labels of generated images, but config.conditional "
                 "is False"
             )
-    discriminator = build_gan(config, dataset_spec(config)).discriminator
+    spec = dataset_spec(config)
+    discriminator = build_gan(config, spec).discriminator
     for field in ("r1_gamma", "gradient_penalty"):
         if config.loss[field] and discriminator.mixes_examples:
             raise ConfigError(
@@ -194,7 +195,7 @@ def _check_combinations(config: ConfigDict) -> None:
             f"is {config.discriminator.minibatch_kernels}: minibatch discrimination "
             "must not see real and generated images together"
         )
-    if config.data.flip and not dataset_spec(config).mirror_symmetric:
+    if config.data.flip and not spec.mirror_symmetric:
         raise ConfigError(
             f"config.data.flip is True, but mirrored images of {config.data.name} are "
             "no images of it: the generator would learn what is not in the data"

@@ -251,7 +251,7 @@ def test_describe(run):
     assert errors == ""
 
 
-# Configs of image classes, each with few filters.
+# Convolutional configs with few filters.
 CONVOLUTIONAL = {
     "acgan_cifar": [
         "--config.discriminator.filters=(2,2,2,2,2,2)",
