@@ -8,8 +8,8 @@ Published: parameter totals (tests hold them), pictures, and no scores.
 Here the first 700 steps at batch 64, on 8,000 images, score 1.89 in Inception Score:
 see RESULTS.md.
 
-Cost: on one CPU core about 0.35 s per step at batch 64, so that 100 epochs of 8,000
-images take an hour and a quarter.
+Cost: on one CPU core about 0.4 s per step at batch 64, so that 100 epochs of 8,000
+images take an hour and twenty minutes.
 """
 
 from ml_collections import ConfigDict

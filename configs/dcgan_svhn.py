@@ -7,8 +7,8 @@ Published: parameter totals (tests hold them), pictures, and no scores.
 Here the first 700 steps at batch 64, on 8,000 images, score 2.15 in Inception Score:
 see RESULTS.md.
 
-Cost: on two CPU cores about 0.33 s per step at batch 64, so that 100 epochs of 8,000
-images take an hour.
+Cost: on one CPU core about 0.48 s per step at batch 64, so that 100 epochs of 8,000
+images take an hour and forty minutes.
 """
 
 from ml_collections import ConfigDict
