@@ -26,6 +26,7 @@ UNWRITTEN = {
     "loss.r1_gamma": 0.0,
     "loss.l1_weight": 0.0,
     "loss.class_weight": 1.0,
+    "loss.classify_generated": True,
     "generator_optimizer.schedule": "constant",
     "discriminator_optimizer.schedule": "constant",
 }

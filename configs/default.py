@@ -82,6 +82,8 @@ def get_config() -> ConfigDict:
     config.loss.mode_seeking_weight = 0.0  # so that z matters (Mao et al. 2019); 0: no
     config.loss.class_weight = 1.0  # of an auxiliary classifier's loss
     config.loss.class_smoothing = 0.0  # k-way label smoothing of that loss
+    # Whether D learns the classes of generated images too, or of real ones alone.
+    config.loss.classify_generated = True
 
     # A name from optax and its arguments; None leaves an argument at optax's default.
     for player in ("generator", "discriminator"):

@@ -240,7 +240,11 @@ def _check_combinations(config: ConfigDict) -> None:
             "of a class of its own choice, which needs a batch_size of 2 and leaves no "
             "place for config.loss.l1_weight, which takes the real images' classes"
         )
-    for field, unused in (("class_smoothing", 0.0), ("class_weight", 1.0)):
+    for field, unused in (
+        ("class_smoothing", 0.0),
+        ("class_weight", 1.0),
+        ("classify_generated", True),
+    ):
         used = config.loss[field] != unused
         if used and discriminator.conditioning != "auxiliary":
             raise ConfigError(
@@ -324,6 +328,7 @@ def build_gan(config: ConfigDict, spec: DatasetSpec) -> Gan:
         joint_batches=config.joint_batches,
         class_weight=config.loss.class_weight,
         class_smoothing=config.loss.class_smoothing,
+        classify_generated=config.loss.classify_generated,
         modes=PhaseModes(
             **{phase: mode == "train" for phase, mode in config.modes.items()}
         ),

@@ -62,6 +62,10 @@ class Gan:
         than one after the other.
       class_weight: of the class loss of an auxiliary classifier, in both losses.
       class_smoothing: k-way label smoothing of that loss's targets.
+      classify_generated: whether the discriminator's class loss is of generated images
+        too (Odena et al. 2017, section 4), or of real ones alone, so that no cue that
+        the generator plants for it can stand for a class. The generator's is either way
+        of its own images.
       devices: over which a batch is spread in `discriminator_loss` and
         `generator_loss`. "B" there is the part that one program works on.
     """
@@ -85,6 +89,7 @@ class Gan:
     joint_batches: bool
     class_weight: float
     class_smoothing: float
+    classify_generated: bool
     modes: PhaseModes
     devices: OneDevice = OneDevice()
 
@@ -405,9 +410,10 @@ class Gan:
             "fake_accuracy": jnp.mean(fake.logits < self.loss.boundary),
         }
         if self._classifies:
-            metrics["discriminator_class_loss"] = self._class_loss(
-                real, real_labels
-            ) + self._class_loss(fake, fake_labels)
+            class_loss = self._class_loss(real, real_labels)
+            if self.classify_generated:
+                class_loss = class_loss + self._class_loss(fake, fake_labels)
+            metrics["discriminator_class_loss"] = class_loss
         return metrics
 
     def _generator_metrics(

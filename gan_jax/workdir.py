@@ -30,6 +30,7 @@ _LATER_FIELDS = {
     "loss.mode_seeking_weight": 0.0,
     "loss.class_weight": 1.0,
     "loss.class_smoothing": 0.0,
+    "loss.classify_generated": True,
 }
 _FREE_IN_EVALUATION = (
     "data.source",

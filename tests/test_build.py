@@ -449,6 +449,7 @@ def test_the_resnet_judge_sees_mirrored_images_only_of_symmetric_classes(
         ("default", {"loss.weight_clip": -0.1}, "loss.weight_clip is -0.1.*>= 0"),
         ("default", {"loss.gradient_penalty": -1.0}, "gradient_penalty is -1.0.*>= 0"),
         ("default", {"loss.class_weight": 0.5}, "class_weight.*no auxiliary"),
+        ("default", {"loss.classify_generated": False}, "classify_.*no auxiliary"),
         (
             "acgan_cifar",
             {"conditional": False, "eval.scores": ("inception_score",)},

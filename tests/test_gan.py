@@ -296,6 +296,7 @@ def stub_gan(discriminator, modes=None):
         joint_batches=False,
         class_weight=1.0,
         class_smoothing=0.0,
+        classify_generated=True,
         modes=modes or PhaseModes(),
     )
 
@@ -509,6 +510,25 @@ def test_class_losses_of_an_auxiliary_classifier(fixed_draws, smoothing):
     np.testing.assert_allclose(d_metrics["discriminator_loss"], source, rtol=1e-5)
     np.testing.assert_allclose(d_loss, source + 0.7 * both, rtol=1e-5)
     # Both players want the generated images to be of their classes.
+    np.testing.assert_allclose(g_metrics["generator_class_loss"], of_fake, rtol=1e-5)
+    np.testing.assert_allclose(g_loss, -2.0 * 0.25 + 0.7 * of_fake, rtol=1e-5)
+
+
+def test_the_discriminator_may_learn_classes_from_real_images_alone(fixed_draws):
+    gan = auxiliary_gan(class_weight=0.7, classify_generated=False)
+    generator, discriminator = auxiliary_players(gan)
+
+    d_loss, (_, d_metrics) = discriminator_loss(gan, generator, discriminator)
+    g_loss, (_, g_metrics, _) = generator_loss(gan, generator, discriminator)
+
+    real = scaled_real_images().mean(axis=(1, 2, 3))
+    of_real = class_cross_entropy(real, REAL.labels, 0.0)
+    of_fake = class_cross_entropy(np.full(BATCH, 0.25), LABELS, 0.0)
+    source = 2.0 * (0.25 - real.mean())
+    np.testing.assert_allclose(
+        d_metrics["discriminator_class_loss"], of_real, rtol=1e-5
+    )
+    np.testing.assert_allclose(d_loss, source + 0.7 * of_real, rtol=1e-5)
     np.testing.assert_allclose(g_metrics["generator_class_loss"], of_fake, rtol=1e-5)
     np.testing.assert_allclose(g_loss, -2.0 * 0.25 + 0.7 * of_fake, rtol=1e-5)
 
