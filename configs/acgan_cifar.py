@@ -6,6 +6,12 @@
 The discriminator classifies besides (Odena et al. 2017). Published Inception Score of
 1,507 images in 10 splits after 500 epochs: 4.02 and 4.01; real images 11.24. Those are
 of the Inception network, ours of a judge of CIFAR-10: they cannot be compared.
+The generator's source loss is the non-saturating -log D(G(z)) in place of the report's
+-L_S. The report is silent on the optimiser, the batch size, how z and the class join,
+initialisation (Xavier's here), batch norm's momentum and epsilon (0.9, 1e-5) and the
+range of the uniform z ([-1, 1)). `loss.classify_generated=False` keeps classes better
+on MNIST: see RESULTS.md.
+
 Here the first 280 steps score 1.17: see RESULTS.md.
 
 Cost: on two CPU cores about 0.6 s per step, 500 to an epoch, so that all 500 epochs are

@@ -4,7 +4,7 @@
         --config.data.source=files --config.data.dir=DIR
 
 Each activation is normalised with the statistics of a reference batch, fixed before
-training, combined with the example's own (Salimans et al. 2016, section 3.4). The
+training, combined with the example's own (Salimans et al. 2016, section 3.5). The
 report found it no better than batch norm on MNIST. Here the first 60 steps score 3.16
 in Inception Score: see RESULTS.md.
 

@@ -190,5 +190,5 @@ def _add_convolutional_fields(network: ConfigDict) -> None:
     network.norm_after_activation = False  # or before it
     network.reference_examples = 64  # in the reference batch of virtual batch norm
     network.negative_slope = 0.2  # of leaky_relu
-    network.use_bias = True  # in layers that no norm follows
+    network.use_bias = True  # but in layers right before a norm
     network.kernel_init = "dcgan_normal"  # 'xavier_uniform', 'kaiming_normal', ...

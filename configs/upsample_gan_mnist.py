@@ -5,10 +5,10 @@
 
 Published: the best of the report's three, clean, and all digits equally frequent. The
 report is silent on the discriminator beyond 'mirror image', on dropout, batch size,
-optimiser, prior and initialisation: strided 3x3 convolutions, 0.5, 100, Adam 2e-4 with
-b1 0.5, the vanilla GAN's prior, and Keras's initialisation (with Kaiming's the
-generator's tanh is saturated from the first step on: dropout doubles the variance in
-every layer, and no norm takes it back).
+optimiser, prior, the leaky ReLU's slope and initialisation: strided 3x3 convolutions,
+0.5, 100, Adam 2e-4 with b1 0.5, the vanilla GAN's prior, 0.2, and Keras's
+initialisation (with Kaiming's the generator's tanh is saturated from the first step
+on: dropout doubles the variance in every layer, and no norm takes it back).
 
 Here the first 240 steps give one stroke, Inception Score 1.00: see RESULTS.md.
 

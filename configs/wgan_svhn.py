@@ -9,8 +9,8 @@ clipped too, leave nothing of the signal (all losses were 0.000). Published: pic
 no scores. Here the first 700 steps at batch 64, on 8,000 images, score 3.28 in
 Inception Score, where the GAN has 2.15: see RESULTS.md.
 
-Cost: on two CPU cores about a second per step at batch 64, so that 100 epochs of 8,000
-images take three and a half hours.
+Cost: about one and a half seconds per step at batch 64 on one CPU core, so that 100
+epochs of 8,000 images take five hours; less on two.
 """
 
 from ml_collections import ConfigDict

@@ -603,8 +603,8 @@ def _build_network(
     if not config.conditional:
         if arguments["conditioning"] == "auxiliary":
             raise ConfigError(
-                f"config.{player}.conditioning is 'auxiliary', which classifies "
-                "generated images too, but config.conditional is False"
+                f"config.{player}.conditioning is 'auxiliary', which asks "
+                "generated images for their classes, but config.conditional is False"
             )
         arguments["conditioning"] = "none"
     elif arguments["conditioning"] not in network.CONDITIONINGS[1:]:

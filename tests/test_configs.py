@@ -14,6 +14,7 @@ from conftest import ONE_HIDDEN_LAYER, stack
 from gan_jax import build
 from gan_jax.types import Batch
 
+PLAYERS = ("generator", "discriminator")
 FOLDER = pathlib.Path(__file__).parents[1] / "configs"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
 NUMBERED = {
@@ -57,7 +58,7 @@ def test_configs_are_possible(name, model):
     config = load(name, model)
 
     build.check_config(config)
-    for player in ("generator", "discriminator"):
+    for player in PLAYERS:
         build.build_optimizer(config, player, 10)
 
 
@@ -95,7 +96,7 @@ def test_one_step_of_every_config(name, model, small_config, tiny_spec):
 
     assert after.step == 1
     assert all(np.isfinite(metric) for metric in metrics.values())
-    for player in ("generator", "discriminator"):
+    for player in PLAYERS:
         old, new = getattr(before, player).params, getattr(after, player).params
         changed = jax.tree.map(lambda *pair: not np.array_equal(*pair), old, new)
         assert any(jax.tree.leaves(changed))
@@ -145,7 +146,7 @@ def assert_fixed_settings_of_report_d(config):
     assert config.latent.size == 100
     assert config.loss.name == "non_saturating"
     assert (config.ema_decay, config.loss.r1_gamma) == (0.0, 0.0)
-    for player in ("generator", "discriminator"):
+    for player in PLAYERS:
         network, optimizer = config[player], config[f"{player}_optimizer"]
         assert network.hidden_sizes == (512, 512)
         assert (network.activation, network.negative_slope) == ("leaky_relu", 0.2)
@@ -226,7 +227,7 @@ CONV = ("filters", "kernel_sizes", "strides", "norm_layers", "pool_layers")
 
 
 def assert_adam(config, learning_rate, **arguments):
-    for player in ("generator", "discriminator"):
+    for player in PLAYERS:
         optimizer = config[f"{player}_optimizer"]
         assert (optimizer.name, optimizer.learning_rate) == ("adam", learning_rate)
         assert optimizer.arguments.to_dict() == arguments
@@ -275,18 +276,29 @@ def test_variations_of_report_a():
     for name in ("sgd", "adagrad", "rmsprop"):
         optimizers = ("generator_optimizer.name", "discriminator_optimizer.name")
         assert variation(name, *optimizers) == (name, name)
-    filters = ("generator.filters", "discriminator.filters")
-    depths = [
-        tuple(len(value) for value in variation(name, *filters))
-        for name in (
-            "plain",
-            "deeper",
-            "deepest",
-            "deeper_discriminator",
-            "shallower_discriminator",
-        )
-    ]
-    assert depths == [(2, 3), (3, 4), (4, 5), (2, 4), (2, 2)]
+    # More layers leave the published sizes and strides as they are; so both networks
+    # have the depths 3 and 3, 4 and 4, 5 and 5, the generator's last layer included.
+    convolutions = {
+        "plain": ((128, 64), (1, 2, 2), (64, 128, 256), (2, 2, 2)),
+        "deeper": ((256, 128, 64), (1, 1, 2, 2), (64, 128, 256, 256), (2, 2, 2, 1)),
+        "deepest": (
+            (256, 128, 128, 64),
+            (1, 1, 1, 2, 2),
+            (64, 128, 256, 256, 256),
+            (2, 2, 2, 1, 1),
+        ),
+        "deeper_discriminator": (
+            (128, 64),
+            (1, 2, 2),
+            (64, 128, 256, 256),
+            (2, 2, 2, 1),
+        ),
+        "shallower_discriminator": ((128, 64), (1, 2, 2), (64, 128), (2, 2)),
+    }
+    fields = ("generator.filters", "generator.strides")
+    fields += ("discriminator.filters", "discriminator.strides")
+    for name, expected in convolutions.items():
+        assert variation(name, *fields) == expected
 
 
 def test_cgan_is_that_of_report_a():
@@ -308,11 +320,19 @@ def test_cgan_is_that_of_report_a():
     assert config.generator.filters == plain.generator.filters
     for field in (*CONV, "dense_sizes", "dropout_rate"):
         assert config.discriminator[field] == plain.discriminator[field]
+    assert load("cgan_mnist", "batch_32").batch_size == 32
+    doubled = load("cgan_mnist", "double_filters")
+    assert [doubled[player].filter_multiplier for player in PLAYERS] == [2, 2]
+    for name in ("sgd", "adagrad", "rmsprop"):
+        varied = load("cgan_mnist", name)
+        assert [varied[f"{player}_optimizer"].name for player in PLAYERS] == [name] * 2
     # The architecture stays the published one; the dropout's rate is not published.
-    best, fields = load("cgan_mnist", "best"), ("generator", "discriminator")
+    best = load("cgan_mnist", "best")
     assert best.discriminator.dropout_rate == 0.5
     best.discriminator.dropout_rate = config.discriminator.dropout_rate
-    assert [best[player] for player in fields] == [config[player] for player in fields]
+    assert [best[player] for player in PLAYERS] == [
+        config[player] for player in PLAYERS
+    ]
 
 
 # systems.md, B: the critic's or discriminator's convolutions and dense layers.
@@ -378,7 +398,7 @@ def test_wasserstein_gans():
         assert config.loss.name == "wasserstein"
         assert config.loss.weight_clip == weight_clip
         assert (config.d_steps, config.g_steps) == (5, 1)
-        for player in ("generator", "discriminator"):
+        for player in PLAYERS:
             optimizer = config[f"{player}_optimizer"]
             assert (optimizer.name, optimizer.learning_rate) == ("rmsprop", 5e-5)
             arguments = optimizer.arguments.to_dict()
@@ -422,7 +442,11 @@ def test_gans_are_those_of_report_c(name):
     assert discriminator.minibatch_kernels == (30 if smoothed else 0)
     assert discriminator.minibatch_kernel_dim == 5
     assert config.loss.label_smoothing == ("two_sided" if smoothed else "none")
-    assert (config.loss.class_smoothing > 0) is smoothed
+    assert config.loss.class_smoothing == (0.1 if smoothed else 0.0)
+    assert not smoothed or config.loss.label_smoothing_amount == 0.1
+    # A choice: the report's generator minimises the discriminator's own source loss.
+    assert config.loss.name == "non_saturating"
+    assert config.loss.classify_generated
 
 
 def test_dcgans_are_those_of_report_e():

@@ -43,7 +43,7 @@ class ConvNetwork(Network):
     """What convolutional networks share: normalisation, activation, dropout.
 
     Attributes:
-      norm: 'batch', 'virtual' (Salimans et al. 2016, section 3.4) or 'none'.
+      norm: 'batch', 'virtual' (Salimans et al. 2016, section 3.5) or 'none'.
       norm_momentum, norm_epsilon: of batch norm: 0.9 and 1e-5 are PyTorch's, 0.99 and
         1e-3 Keras's.
       norm_after_activation: instead of before it.
@@ -51,7 +51,8 @@ class ConvNetwork(Network):
       filter_multiplier: of every number of filters.
       negative_slope: of the leaky ReLU.
       dropout_rate: see the network.
-      use_bias: whether layers have biases, but for those that batch norm follows.
+      use_bias: whether layers have biases, but for those right before a norm (never)
+        and the heads (always).
     """
 
     norm: str = "batch"

@@ -25,7 +25,7 @@ class VirtualBatchNorm(nn.Module):
     and `batch_axis` 3. Raises ValueError if there is no example besides the reference
     batch, which alone is enough to initialise.
 
-    Source: Salimans et al. 2016, section 3.4.
+    Source: Salimans et al. 2016, section 3.5.
     """
 
     reference_size: int
