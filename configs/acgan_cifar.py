@@ -15,7 +15,7 @@ on MNIST: see RESULTS.md.
 Here the first 4,000 steps (8 epochs) score 3.27, GAN-test 28 %: see RESULTS.md.
 
 Cost: on two CPU cores about 0.5 s per step, 500 to an epoch, so that all 500 epochs are
-a matter of 40 hours (for a GPU); the judge, and GAN-train's classifier, half an hour to
+a matter of 35 hours (for a GPU); the judge, and GAN-train's classifier, half an hour to
 an hour each.
 """
 

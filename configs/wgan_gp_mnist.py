@@ -9,8 +9,8 @@ Published: WGAN gives finer digits than GAN; no scores. Here the first 700 steps
 batch 64 score 6.26 in Inception Score, where the GAN has 3.52 after 800: see
 RESULTS.md.
 
-Cost: on two CPU cores about 2.1 s per step (0.65 at batch 64, 0.9 on
-one core), 13.5 hours in all.
+Cost: on two CPU cores about 2.1 s per step (0.65 at batch 64, 0.9 on one core),
+13.5 hours in all.
 """
 
 from ml_collections import ConfigDict

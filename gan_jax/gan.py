@@ -63,9 +63,9 @@ class Gan:
       class_weight: of the class loss of an auxiliary classifier, in both losses.
       class_smoothing: k-way label smoothing of that loss's targets.
       classify_generated: whether the discriminator's class loss is of generated images
-        too (Odena et al. 2017, section 4), or of real ones alone, so that no cue that
-        the generator plants for it can stand for a class. The generator's is either way
-        of its own images.
+        too (Odena et al. 2017), or of real ones alone, so that no cue that the
+        generator plants for it can stand for a class. The generator's class loss is of
+        its own images either way.
       devices: over which a batch is spread in `discriminator_loss` and
         `generator_loss`. "B" there is the part that one program works on.
     """

@@ -493,9 +493,16 @@ def class_cross_entropy(means, labels, smoothing):
     return -(targets * log_probabilities).sum(axis=1).mean()
 
 
+@pytest.mark.parametrize("classify_generated", [True, False])
 @pytest.mark.parametrize("smoothing", [0.0, 0.3])
-def test_class_losses_of_an_auxiliary_classifier(fixed_draws, smoothing):
-    gan = auxiliary_gan(class_weight=0.7, class_smoothing=smoothing)
+def test_class_losses_of_an_auxiliary_classifier(
+    fixed_draws, smoothing, classify_generated
+):
+    gan = auxiliary_gan(
+        class_weight=0.7,
+        class_smoothing=smoothing,
+        classify_generated=classify_generated,
+    )
     generator, discriminator = auxiliary_players(gan)
 
     d_loss, (_, d_metrics) = discriminator_loss(gan, generator, discriminator)
@@ -504,31 +511,15 @@ def test_class_losses_of_an_auxiliary_classifier(fixed_draws, smoothing):
     real = scaled_real_images().mean(axis=(1, 2, 3))
     fake = np.full(BATCH, 0.25)
     of_fake = class_cross_entropy(fake, LABELS, smoothing)
-    both = class_cross_entropy(real, REAL.labels, smoothing) + of_fake
+    learned = class_cross_entropy(real, REAL.labels, smoothing)
+    if classify_generated:
+        learned += of_fake
     source = 2.0 * (0.25 - real.mean())
-    np.testing.assert_allclose(d_metrics["discriminator_class_loss"], both, rtol=1e-5)
+    class_loss = d_metrics["discriminator_class_loss"]
+    np.testing.assert_allclose(class_loss, learned, rtol=1e-5)
     np.testing.assert_allclose(d_metrics["discriminator_loss"], source, rtol=1e-5)
-    np.testing.assert_allclose(d_loss, source + 0.7 * both, rtol=1e-5)
-    # Both players want the generated images to be of their classes.
-    np.testing.assert_allclose(g_metrics["generator_class_loss"], of_fake, rtol=1e-5)
-    np.testing.assert_allclose(g_loss, -2.0 * 0.25 + 0.7 * of_fake, rtol=1e-5)
-
-
-def test_the_discriminator_may_learn_classes_from_real_images_alone(fixed_draws):
-    gan = auxiliary_gan(class_weight=0.7, classify_generated=False)
-    generator, discriminator = auxiliary_players(gan)
-
-    d_loss, (_, d_metrics) = discriminator_loss(gan, generator, discriminator)
-    g_loss, (_, g_metrics, _) = generator_loss(gan, generator, discriminator)
-
-    real = scaled_real_images().mean(axis=(1, 2, 3))
-    of_real = class_cross_entropy(real, REAL.labels, 0.0)
-    of_fake = class_cross_entropy(np.full(BATCH, 0.25), LABELS, 0.0)
-    source = 2.0 * (0.25 - real.mean())
-    np.testing.assert_allclose(
-        d_metrics["discriminator_class_loss"], of_real, rtol=1e-5
-    )
-    np.testing.assert_allclose(d_loss, source + 0.7 * of_real, rtol=1e-5)
+    np.testing.assert_allclose(d_loss, source + 0.7 * learned, rtol=1e-5)
+    # The generator always wants its images to be of their classes.
     np.testing.assert_allclose(g_metrics["generator_class_loss"], of_fake, rtol=1e-5)
     np.testing.assert_allclose(g_loss, -2.0 * 0.25 + 0.7 * of_fake, rtol=1e-5)
 
