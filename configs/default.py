@@ -114,6 +114,7 @@ def get_config() -> ConfigDict:
     # Further numbers of images, as (1_507, 50_000), to give the Inception Score of.
     config.eval.inception_sizes = ()
     config.eval.num_runs = 10  # of GAN-test, each on its own images
+    config.eval.gan_train_runs = 1  # each a classifier of its own generated images
     config.eval.gan_train_samples = 0  # 0: as many as there are real training images
     # Which scores; the last two need labels, that is a conditional GAN.
     config.eval.scores = ("inception_score", "gan_test", "gan_train")

@@ -109,6 +109,7 @@ def check_config(config: ConfigDict) -> None:
         "eval.num_samples": 1,
         "eval.num_splits": 1,
         "eval.num_runs": 2,
+        "eval.gan_train_runs": 1,
         "eval.gan_train_samples": 0,
         "test_every": 0,
         "loss.r1_gamma": 0,

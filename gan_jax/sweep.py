@@ -46,8 +46,9 @@ _CAPTION = (
     "Scores are those of the checkpoint after the last step. With several seeds the ± "
     "of ours is the standard deviation over them; with one, that of GAN-test is the "
     "sample standard deviation over sampling runs, that of the Inception Score the "
-    "population standard deviation over its splits, and GAN-train has none. The ± of "
-    "published scores is as published."
+    "population standard deviation over its splits, and that of GAN-train, where "
+    "eval.gan_train_runs is more than 1, the sample standard deviation over these. The "
+    "± of published scores is as published."
 )
 
 
@@ -295,7 +296,7 @@ def _scores(evaluation: Mapping[str, Any]) -> dict[str, Score]:
     return {
         name: Score(value["mean"], value["std"])
         if isinstance(value, dict)
-        else Score(value)
+        else Score(value, evaluation.get(f"{name}_std"))
         for name, value in values.items()
         if name in build.SCORES
     }

@@ -18,6 +18,7 @@ _LATER_FIELDS = {
     "population": 1,
     "compute_dtype": "float32",
     "eval.inception_sizes": (),
+    "eval.gan_train_runs": 1,
     "test_every": 0,
     "joint_batches": False,
     "data.grayscale": False,

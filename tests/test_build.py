@@ -77,6 +77,7 @@ def test_unknown_score_lists_the_known(small_config):
         ("checkpoints.keep_latest", 0, 1),
         ("sampling.batch_size", -1, 0),
         ("eval.num_runs", 1, 2),  # a sample standard deviation needs two
+        ("eval.gan_train_runs", 0, 1),
         ("eval.gan_train_samples", -1, 0),
         ("eval.num_splits", 0, 1),
         ("loss.r1_gamma", -0.5, 0.0),

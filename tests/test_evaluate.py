@@ -230,6 +230,33 @@ def test_the_gan_train_classifier_sees_generated_images_alone(
     train_key = evaluate_module.build.random_keys(config.seed)["gan_train"]
     np.testing.assert_array_equal(images, generated.sample(train_key, 400))
     assert result["gan_train_samples"] == 400
+    assert result["gan_train_runs"] == [result["gan_train"]]
+    assert "gan_train_std" not in result
+
+
+def test_gan_train_of_several_sets_of_images(run, monkeypatch):
+    config, workdir = run
+    accuracies, seen = [0.75, 0.5, 0.625], []
+
+    def score(images, labels, **kwargs):
+        seen.append(np.asarray(images))
+        np.testing.assert_array_equal(labels, np.tile(np.arange(10), 4))
+        return accuracies[len(seen) - 1]
+
+    monkeypatch.setattr(evaluate_module, "gan_train", score)
+    fields = {"eval.gan_train_runs": 3, "eval.gan_train_samples": 40}
+
+    result = evaluate(changed(config, fields), workdir, 12)
+
+    # Deviations 1/8, -1/8 and 0, so a variance of 1/64 with ddof 1.
+    assert (result["gan_train"], result["gan_train_std"]) == (0.625, 0.125)
+    assert result["gan_train_runs"] == accuracies
+    assert "GAN-train 62.50 ± 12.50 %" in format_scores(result)
+    # The first set is the one that a single run has; no image is in two sets.
+    generated = load_generator(workdir, 12)
+    train_key = evaluate_module.build.random_keys(config.seed)["gan_train"]
+    np.testing.assert_array_equal(seen[0], generated.sample(train_key, 40))
+    assert len({image.tobytes() for images in seen for image in images}) == 120
 
 
 def test_gan_train_on_the_real_training_set(real_judge, tiny_mnist, quick_judge):

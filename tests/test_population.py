@@ -112,7 +112,12 @@ def test_a_run_of_several_seeds(tmp_path, small_config, tiny_world):
         assert result["over_seeds"][name] == result[name]
     one, other = (scores["gan_train"] for scores in result["members"])
     assert result["gan_train"] == pytest.approx((one + other) / 2)
-    assert result["over_seeds"]["gan_train"]["mean"] == result["gan_train"]
+    assert result["gan_train_std"] == pytest.approx(abs(one - other) / 2**0.5)
+    assert result["over_seeds"]["gan_train"] == {
+        "mean": result["gan_train"],
+        "std": result["gan_train_std"],
+        "num_seeds": 2,
+    }
     assert result["inception_score_of"]["50"]["num_seeds"] == 2
 
     generators = [load_generator(tmp_path, seed=seed) for seed in (3, 4)]

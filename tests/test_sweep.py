@@ -354,6 +354,17 @@ def test_a_run_is_locked_while_it_is_trained(sweep, folder, work):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def test_gan_train_has_a_deviation_where_there_are_several_runs(sweep, folder, work):
+    assert sweep([make_run("a")])
+    path = folder / "a" / "evaluation.json"
+    scores = {"gan_train": 0.7, "gan_train_std": 0.03}
+    path.write_text(json.dumps(json.loads(path.read_text()) | scores))
+
+    assert sweep([make_run("a")])
+
+    assert "| 70.00 ± 3.00 | finished |" in (folder / "table.md").read_text()
+
+
 def test_scores_over_seeds_where_there_are_several(sweep, folder, work):
     assert sweep([make_run("a")])
     path = folder / "a" / "evaluation.json"
