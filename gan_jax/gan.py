@@ -58,8 +58,9 @@ class Gan:
       mode_seeking_weight: of `losses.mode_seeking` in the generator's loss, for pairs
         of generated images of the same class; 0: none.
       joint_batches: whether real and generated images go through the discriminator
-        together in its step, so that batch norm has the statistics of both, rather
-        than one after the other.
+        together, so that its batch norm has the statistics of both, rather than one
+        after the other. The generator's step then has real images pass too where the
+        discriminator is in train mode and mixes examples.
       class_weight: of the class loss of an auxiliary classifier, in both losses.
       class_smoothing: k-way label smoothing of that loss's targets.
       classify_generated: whether the discriminator's class loss is of generated images
@@ -260,8 +261,9 @@ class Gan:
 
         Arguments and results are as in `discriminator_loss`, with the players
         exchanged: the discriminator is constant here. The last result are the
-        generated images, with their labels. The real batch itself counts with the L1
-        term alone, whose generated images are of its classes. With the mode seeking
+        generated images, with their labels. The real batch counts with the L1 term,
+        whose generated images are of its classes, and in the batch statistics of a
+        discriminator in train mode with `joint_batches`. With the mode seeking
         term the second half of the batch has the classes of the first.
         """
         keys = _named_keys(key, "latents", "labels", "generator", "discriminator")
@@ -281,14 +283,26 @@ class Gan:
             train=self.modes.generator_in_generator_step,
             dropout_key=self.devices.own_key(keys["generator"]),
         )
-        verdict, _ = _apply(
-            self.discriminator,
-            discriminator.variables,
-            images,
-            self.seen_labels(labels),
-            train=self.modes.discriminator_in_generator_step,
-            dropout_key=self.devices.own_key(keys["discriminator"]),
-        )
+        train = self.modes.discriminator_in_generator_step
+        dropout_key = self.devices.own_key(keys["discriminator"])
+        if train and self.joint_batches and self.discriminator.mixes_examples:
+            real_images = scale_images(real.images, self.value_range)
+            (_, verdict), _ = self._discriminate_both(
+                discriminator.variables,
+                Batch(real_images, real.labels),
+                Batch(images, labels),
+                train=train,
+                key=dropout_key,
+            )
+        else:
+            verdict, _ = _apply(
+                self.discriminator,
+                discriminator.variables,
+                images,
+                self.seen_labels(labels),
+                train=train,
+                dropout_key=dropout_key,
+            )
         metrics = self._generator_metrics(verdict, labels)
         loss = metrics["generator_loss"]
         if self._classifies:

@@ -326,6 +326,30 @@ def test_joint_batches_share_their_statistics():
     np.testing.assert_allclose(model_state["batch_stats"]["mean"], mean, rtol=1e-5)
 
 
+@pytest.mark.parametrize("joint", [True, False])
+@pytest.mark.parametrize("train", [True, False])
+def test_the_generator_meets_the_statistics_that_the_discriminator_is_trained_with(
+    train, joint
+):
+    modes = PhaseModes(discriminator_in_generator_step=train)
+    gan = dataclasses.replace(
+        stub_gan(BatchMeanDiscriminator(), modes), joint_batches=joint
+    )
+    generator, discriminator = map(player, gan.init(jax.random.key(0)))
+
+    (loss, (_, metrics, fake)), gradient = jax.value_and_grad(
+        gan.generator_loss, has_aux=True
+    )(generator.params, generator, discriminator, REAL, KEY)
+
+    # Wasserstein's: minus the mean logit, which is the mean of the images, of real and
+    # generated ones (0.25 times the generator's weight) where both pass together.
+    both = train and joint
+    mean = (scaled_real_images().mean() + 0.25) / 2 if both else 0.25
+    np.testing.assert_allclose(loss, -mean, rtol=1e-5)
+    np.testing.assert_allclose(gradient["weight"], -0.125 if both else -0.25, rtol=1e-5)
+    assert fake.images.shape == (BATCH, 4, 3, 1)
+
+
 PHASES = [field.name for field in dataclasses.fields(PhaseModes)]
 
 
