@@ -285,8 +285,8 @@ class Gan:
         )
         train = self.modes.discriminator_in_generator_step
         dropout_key = self.devices.own_key(keys["discriminator"])
+        real_images = scale_images(real.images, self.value_range)
         if train and self.joint_batches and self.discriminator.mixes_examples:
-            real_images = scale_images(real.images, self.value_range)
             (_, verdict), _ = self._discriminate_both(
                 discriminator.variables,
                 Batch(real_images, real.labels),
@@ -308,7 +308,6 @@ class Gan:
         if self._classifies:
             loss = loss + self.class_weight * metrics["generator_class_loss"]
         if self.l1_weight:
-            real_images = scale_images(real.images, self.value_range)
             metrics["l1"] = jnp.mean(jnp.abs(images - real_images))
             loss = loss + self.l1_weight * metrics["l1"]
         if self.mode_seeking_weight:

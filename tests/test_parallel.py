@@ -95,6 +95,12 @@ def test_four_devices_train_as_one():
             SMALL_MLP | {"d_steps": 1, "simultaneous_updates": True},
         ),
         ("dcgan_mnist", 50, 12, SMALL_DCGAN),
+        (
+            "dcgan_mnist",
+            50,
+            12,
+            SMALL_DCGAN | SGD | {"modes.discriminator_in_generator_step": "train"},
+        ),
         ("dcgan_vbn_mnist", 50, 12, SMALL_DCGAN),
         ("wgan_gp_mnist", 10, 12, NO_DROPOUT | SGD),
         ("vtgan_cifar", 50, 20, SMALL_VTGAN | SGD),
