@@ -32,8 +32,8 @@ def get_config() -> ConfigDict:
     config.data.flip = False  # mirrors real training images half of the time (CIFAR-10)
 
     config.conditional = True  # whether the networks see labels
-    # Whether D sees real and generated images in one batch, in both players' steps;
-    # matters to batch norm.
+    # Whether D sees real and generated images in one batch, in G's step too if D is in
+    # train mode there; matters to batch norm.
     config.joint_batches = False
     config.latent = ConfigDict()
     config.latent.size = 100  # length of z

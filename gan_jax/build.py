@@ -382,6 +382,7 @@ def random_keys(seed: int) -> dict[str, jax.Array]:
         "gan_train",
         "reference",
         "test",
+        "further_gan_train",
     )
     keys = jax.random.split(jax.random.key(seed), len(names))
     return dict(zip(names, keys, strict=True))

@@ -106,9 +106,9 @@ def evaluate(
 
     Of a population every member is scored: `members` has the scores of each seed, and
     in their place at the top stand means over the seeds with their sample deviations
-    (`over_seeds` has both of GAN-train too; at the top `gan_train` is a number, the
-    mean, and `gan_train_std` stands beside it). Of one seed GAN-train has a deviation
-    where `eval.gan_train_runs` is more than 1.
+    (`over_seeds` has GAN-train's mean and deviation too; at the top they are
+    `gan_train` and `gan_train_std`). A single seed has `gan_train_std` where
+    `eval.gan_train_runs` is more than 1; `gan_train_accuracies` lists those of the runs.
 
     Args:
       step: of the checkpoint; None: the latest, and the best besides.
@@ -274,11 +274,6 @@ def _scores(
     return result
 
 
-def _run_keys(key: jax.Array, num_runs: int) -> list[jax.Array]:
-    """A key for each run; the first is `key`, so that more runs leave it as it was."""
-    return [key, *(jax.random.fold_in(key, run) for run in range(1, num_runs))]
-
-
 def _generated_scores(
     config: ConfigDict, judge: Judge, generator: Generator, seed: int
 ) -> dict[str, Any]:
@@ -319,6 +314,11 @@ def _generated_scores(
         result["gan_test"] = {"mean": mean, "std": std, "num_runs": num_runs}
     if "gan_train" in scores:
         num_train = config.eval.gan_train_samples or len(judge.dataset.train_labels)
+        # Further runs leave the first one as it is.
+        run_keys = [keys["gan_train"]] + [
+            jax.random.fold_in(keys["further_gan_train"], run)
+            for run in range(1, config.eval.gan_train_runs)
+        ]
         accuracies = [
             gan_train(
                 generator.sample(run_key, num_train),
@@ -328,11 +328,11 @@ def _generated_scores(
                 num_classes=num_classes,
                 settings=judge.settings,
             )
-            for run_key in _run_keys(keys["gan_train"], config.eval.gan_train_runs)
+            for run_key in run_keys
         ]
         result["gan_train"] = float(np.mean(accuracies))
         if len(accuracies) > 1:
             result["gan_train_std"] = metrics.mean_and_sample_std(accuracies)[1]
-        result["gan_train_runs"] = accuracies
+        result["gan_train_accuracies"] = accuracies
         result["gan_train_samples"] = num_train
     return result | {"seconds": round(time.perf_counter() - start, 1)}

@@ -59,8 +59,8 @@ class Gan:
         of generated images of the same class; 0: none.
       joint_batches: whether real and generated images go through the discriminator
         together, so that its batch norm has the statistics of both, rather than one
-        after the other. The generator's step then has real images pass too where the
-        discriminator is in train mode and mixes examples.
+        after the other; in the generator's step too, if the discriminator is in train
+        mode there.
       class_weight: of the class loss of an auxiliary classifier, in both losses.
       class_smoothing: k-way label smoothing of that loss's targets.
       classify_generated: whether the discriminator's class loss is of generated images
@@ -261,10 +261,10 @@ class Gan:
 
         Arguments and results are as in `discriminator_loss`, with the players
         exchanged: the discriminator is constant here. The last result are the
-        generated images, with their labels. The real batch counts with the L1 term,
-        whose generated images are of its classes, and in the batch statistics of a
-        discriminator in train mode with `joint_batches`. With the mode seeking
-        term the second half of the batch has the classes of the first.
+        generated images, with their labels. The real batch counts in the L1 term, with
+        which the generated images are of its classes, and in the batch statistics of a
+        discriminator in train mode with `joint_batches`. With the mode seeking term the
+        second half of the batch has the classes of the first.
         """
         keys = _named_keys(key, "latents", "labels", "generator", "discriminator")
         draw, batch_size = self.devices.draw, real.labels.size

@@ -202,7 +202,7 @@ def make_train_step(
             )
 
         def generator_update(state, i):
-            # The last real batch: its images count with the L1 term alone.
+            # Why the generator has a real batch: see Gan.generator_loss.
             real = jax.tree.map(lambda array: array[-1], real_batches)
             return generator_step(state, real, jax.random.fold_in(generator_key, i))
 

@@ -230,7 +230,7 @@ def test_the_gan_train_classifier_sees_generated_images_alone(
     train_key = evaluate_module.build.random_keys(config.seed)["gan_train"]
     np.testing.assert_array_equal(images, generated.sample(train_key, 400))
     assert result["gan_train_samples"] == 400
-    assert result["gan_train_runs"] == [result["gan_train"]]
+    assert result["gan_train_accuracies"] == [result["gan_train"]]
     assert "gan_train_std" not in result
 
 
@@ -250,7 +250,7 @@ def test_gan_train_of_several_sets_of_images(run, monkeypatch):
 
     # Deviations 1/8, -1/8 and 0, so a variance of 1/64 with ddof 1.
     assert (result["gan_train"], result["gan_train_std"]) == (0.625, 0.125)
-    assert result["gan_train_runs"] == accuracies
+    assert result["gan_train_accuracies"] == accuracies
     assert "GAN-train 62.50 ± 12.50 %" in format_scores(result)
     # The first set is the one that a single run has; no image is in two sets.
     generated = load_generator(workdir, 12)

@@ -326,6 +326,20 @@ def test_joint_batches_share_their_statistics():
     np.testing.assert_allclose(model_state["batch_stats"]["mean"], mean, rtol=1e-5)
 
 
+class ContrastDiscriminator(nn.Module):
+    """Logits: the image's mean plus twice that of its batch, in train mode."""
+
+    mixes_examples = True
+    conditioning = "none"
+    reference_size = 0
+
+    @nn.compact
+    def __call__(self, images, labels, *, train):
+        weight = self.param("weight", nn.initializers.ones, ())
+        of_batch = 2 * images.mean() if train else 0.0
+        return Verdict(weight * (images.mean(axis=(1, 2, 3)) + of_batch))
+
+
 @pytest.mark.parametrize("joint", [True, False])
 @pytest.mark.parametrize("train", [True, False])
 def test_the_generator_meets_the_statistics_that_the_discriminator_is_trained_with(
@@ -333,7 +347,7 @@ def test_the_generator_meets_the_statistics_that_the_discriminator_is_trained_wi
 ):
     modes = PhaseModes(discriminator_in_generator_step=train)
     gan = dataclasses.replace(
-        stub_gan(BatchMeanDiscriminator(), modes), joint_batches=joint
+        stub_gan(ContrastDiscriminator(), modes), joint_batches=joint
     )
     generator, discriminator = map(player, gan.init(jax.random.key(0)))
 
@@ -341,12 +355,13 @@ def test_the_generator_meets_the_statistics_that_the_discriminator_is_trained_wi
         gan.generator_loss, has_aux=True
     )(generator.params, generator, discriminator, REAL, KEY)
 
-    # Wasserstein's: minus the mean logit, which is the mean of the images, of real and
-    # generated ones (0.25 times the generator's weight) where both pass together.
-    both = train and joint
-    mean = (scaled_real_images().mean() + 0.25) / 2 if both else 0.25
-    np.testing.assert_allclose(loss, -mean, rtol=1e-5)
-    np.testing.assert_allclose(gradient["weight"], -0.125 if both else -0.25, rtol=1e-5)
+    # Wasserstein's: minus the mean logit of generated images, which are 0.25 times the
+    # generator's weight; the batch's mean is of half as many of them if joint.
+    real = scaled_real_images().mean()
+    of_batch = {False: 0.0, True: real + 0.25 if joint else 2 * 0.25}[train]
+    np.testing.assert_allclose(loss, -(0.25 + of_batch), rtol=1e-5)
+    through_batch = {False: 0.0, True: 0.25 if joint else 0.5}[train]
+    np.testing.assert_allclose(gradient["weight"], -(0.25 + through_batch), rtol=1e-5)
     assert fake.images.shape == (BATCH, 4, 3, 1)
 
 
