@@ -310,6 +310,11 @@ class Training:
         if config.loss.label_smoothing not in ("none", "two_sided"):
             smoothing = config.loss.label_smoothing
             raise ValueError(f"{smoothing} smoothing is not written in PyTorch")
+        modes = config.modes
+        if config.joint_batches and modes.discriminator_in_generator_step == "train":
+            raise ValueError(
+                "joint batches in the generator's step are not written in PyTorch"
+            )
         self.config = config
         self.num_classes = num_classes
         self.memory_format = MEMORY_FORMATS[memory_format]

@@ -108,7 +108,7 @@ def evaluate(
     in their place at the top stand means over the seeds with their sample deviations
     (`over_seeds` has GAN-train's mean and deviation too; at the top they are
     `gan_train` and `gan_train_std`). A single seed has `gan_train_std` where
-    `eval.gan_train_runs` is more than 1; `gan_train_accuracies` lists those of the runs.
+    `eval.gan_train_runs` is more than 1; `gan_train_accuracies` has one of each run.
 
     Args:
       step: of the checkpoint; None: the latest, and the best besides.

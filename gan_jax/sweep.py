@@ -47,8 +47,8 @@ _CAPTION = (
     "of ours is the standard deviation over them; with one, that of GAN-test is the "
     "sample standard deviation over sampling runs, that of the Inception Score the "
     "population standard deviation over its splits, and that of GAN-train, where "
-    "eval.gan_train_runs is more than 1, the sample standard deviation over these runs. "
-    "The ± of published scores is as published."
+    "eval.gan_train_runs is more than 1, the sample standard deviation over these runs."
+    " The ± of published scores is as published."
 )
 
 

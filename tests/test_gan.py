@@ -358,9 +358,9 @@ def test_the_generator_meets_the_statistics_that_the_discriminator_is_trained_wi
     # Wasserstein's: minus the mean logit of generated images, which are 0.25 times the
     # generator's weight; the batch's mean is of half as many of them if joint.
     real = scaled_real_images().mean()
-    of_batch = {False: 0.0, True: real + 0.25 if joint else 2 * 0.25}[train]
+    of_batch = (real + 0.25 if joint else 2 * 0.25) if train else 0.0
     np.testing.assert_allclose(loss, -(0.25 + of_batch), rtol=1e-5)
-    through_batch = {False: 0.0, True: 0.25 if joint else 0.5}[train]
+    through_batch = (0.25 if joint else 0.5) if train else 0.0
     np.testing.assert_allclose(gradient["weight"], -(0.25 + through_batch), rtol=1e-5)
     assert fake.images.shape == (BATCH, 4, 3, 1)
 
