@@ -13,8 +13,8 @@ that decays to 0, averaged generator weights, more dropout in the discriminator,
 mode seeking term, without which z hardly matters for the first epoch.
 
 `best` gives, after 28,110 of its steps (30 epochs, two restarts of the schedule, and
-less dropout in the first 2,500 of them), GAN-test 98.52 ± 0.30 and GAN-train 97.90 ±
-0.05 % (four sets of generated images): see RESULTS.md.
+less dropout in the first 2,500 of them), GAN-test 98.52 ± 0.30 and GAN-train 97.95 ±
+0.14 % (four sets of generated images): see RESULTS.md.
 
 Cost: on two CPU cores nine to seventeen minutes per epoch, of which there are 50.
 """
