@@ -5,9 +5,9 @@
 
 Weight clipping as in wgan_mnist.py, but at c = 0.1: the critic has batch norm, with
 which a gradient penalty on single images cannot be had, and at c = 0.01 its scales,
-clipped too, leave so little of the signal that all losses were 0.000 for 200 steps.
-Published: pictures, no scores. Here the first 700 steps at batch 64, on 8,000 images,
-score 3.28 in Inception Score (2.36 at c = 0.01), where the GAN has 2.15: see
+clipped too, leave so little of the signal that all losses were 0.000 from step 20 to
+240. Published: pictures, no scores. Here the first 700 steps at batch 64, on 8,000
+images, score 3.28 in Inception Score (2.36 at c = 0.01), where the GAN has 2.15: see
 RESULTS.md.
 
 Cost: about one and a half seconds per step at batch 64 on one CPU core, so that 100

@@ -227,12 +227,18 @@ def test_one_pass_over_both_batches_equals_two(make_gan, fixed_draws):
     )
 
 
-class BatchMeanDiscriminator(nn.Module):
+class Stub(nn.Module):
+    """What every network says of itself, for those that keep nothing of the kind."""
+
+    mixes_examples = False
+    conditioning = "none"
+    reference_size = 0
+
+
+class BatchMeanDiscriminator(Stub):
     """The logit of every image is the mean of its batch, kept as a moving mean."""
 
     mixes_examples = True
-    conditioning = "none"
-    reference_size = 0
 
     @nn.compact
     def __call__(self, images, labels, *, train):
@@ -244,12 +250,8 @@ class BatchMeanDiscriminator(nn.Module):
         return Verdict(jnp.broadcast_to(weight * mean, images.shape[:1]))
 
 
-class ConstantGenerator(nn.Module):
+class ConstantGenerator(Stub):
     """Images of 0.25 in train mode and of 0.5 in eval mode; counts its updates."""
-
-    mixes_examples = False
-    conditioning = "none"
-    reference_size = 0
 
     @nn.compact
     def __call__(self, latents, labels, *, train):
@@ -261,12 +263,8 @@ class ConstantGenerator(nn.Module):
         return jnp.broadcast_to(value, (len(latents), 4, 3, 1))
 
 
-class ModeDiscriminator(nn.Module):
+class ModeDiscriminator(Stub):
     """Logits: three times the image's mean in train mode, five times in eval mode."""
-
-    mixes_examples = False
-    conditioning = "none"
-    reference_size = 0
 
     @nn.compact
     def __call__(self, images, labels, *, train):
@@ -326,12 +324,10 @@ def test_joint_batches_share_their_statistics():
     np.testing.assert_allclose(model_state["batch_stats"]["mean"], mean, rtol=1e-5)
 
 
-class ContrastDiscriminator(nn.Module):
+class ContrastDiscriminator(Stub):
     """Logits: the image's mean plus twice that of its batch, in train mode."""
 
     mixes_examples = True
-    conditioning = "none"
-    reference_size = 0
 
     @nn.compact
     def __call__(self, images, labels, *, train):
@@ -351,7 +347,7 @@ def test_the_generator_meets_the_statistics_that_the_discriminator_is_trained_wi
     )
     generator, discriminator = map(player, gan.init(jax.random.key(0)))
 
-    (loss, (_, metrics, fake)), gradient = jax.value_and_grad(
+    (loss, (_, _, fake)), gradient = jax.value_and_grad(
         gan.generator_loss, has_aux=True
     )(generator.params, generator, discriminator, REAL, KEY)
 
@@ -498,12 +494,10 @@ def test_count_params():
     assert count_params(variables) == (21, 16)
 
 
-class AuxiliaryDiscriminator(nn.Module):
+class AuxiliaryDiscriminator(Stub):
     """Logits of classes are multiples of an image's mean; so is that of the source."""
 
-    mixes_examples = False
     conditioning = "auxiliary"
-    reference_size = 0
 
     @nn.compact
     def __call__(self, images, labels, *, train):
@@ -600,11 +594,8 @@ def test_gradient_penalty_of_a_linear_critic():
     )
 
 
-class LabelGenerator(nn.Module):
+class LabelGenerator(Stub):
     """Images whose every pixel is a tenth of the label."""
-
-    mixes_examples = False
-    reference_size = 0
 
     @nn.compact
     def __call__(self, latents, labels, *, train):
@@ -637,11 +628,8 @@ def test_l1_compares_images_of_one_class():
     np.testing.assert_allclose(loss, -3 * fake.mean() + 2 * distance, rtol=1e-5)
 
 
-class LatentGenerator(nn.Module):
+class LatentGenerator(Stub):
     """Images whose every pixel is the label plus a tenth of the first latent."""
-
-    mixes_examples = False
-    reference_size = 0
 
     @nn.compact
     def __call__(self, latents, labels, *, train):
