@@ -150,7 +150,11 @@ def _torch_step(
 
 
 def torch_training(
-    config: ConfigDict, gan: Gan, state: GanState, adam_implementation: str
+    config: ConfigDict,
+    gan: Gan,
+    state: GanState,
+    adam_implementation: str,
+    compile_mode: str | None = None,
 ) -> Training:
     """The PyTorch program of the same config, with the parameters of `state`."""
     settings = config.generator_optimizer
@@ -171,6 +175,7 @@ def torch_training(
         ),
         generator_params=_flat(state.generator.params),
         discriminator_params=_flat(state.discriminator.params),
+        compile_mode=compile_mode,
     )
 
 
@@ -188,7 +193,7 @@ def _torch_data(images: np.ndarray, labels: np.ndarray) -> TrainingData:
 def torch_program(config: ConfigDict, dataset: Dataset) -> tuple[str, Program]:
     """PyTorch's steps with its fastest implementation of Adam here; that one's name."""
     programs = {
-        name: _torch_program(config, dataset, name) for name in ADAM_IMPLEMENTATIONS
+        name: torch_program_of(config, dataset, name) for name in ADAM_IMPLEMENTATIONS
     }
     timed = {
         name: functools.partial(common.seconds_per_step, program, ADAM_TRIAL_STEPS)
@@ -198,12 +203,16 @@ def torch_program(config: ConfigDict, dataset: Dataset) -> tuple[str, Program]:
     return name, programs[name]
 
 
-def _torch_program(
-    config: ConfigDict, dataset: Dataset, adam_implementation: str
+def torch_program_of(
+    config: ConfigDict,
+    dataset: Dataset,
+    adam_implementation: str,
+    compile_mode: str | None = None,
 ) -> Program:
+    """PyTorch's steps with one implementation of Adam."""
     gan = build.build_gan(config, dataset.spec)
     state = common.initial_state(config, gan)
-    training = torch_training(config, gan, state, adam_implementation)
+    training = torch_training(config, gan, state, adam_implementation, compile_mode)
     data = _torch_data(dataset.train_images, dataset.train_labels)
     order = shuffled_batches(len(data.labels), config.batch_size)
 

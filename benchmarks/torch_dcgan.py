@@ -295,7 +295,17 @@ class Discriminator(_Network):
 class Training:
     """Both players, their optimisers and the train step of one config."""
 
-    def __init__(self, config, params, image_shape, num_classes, adam, memory_format):
+    def __init__(
+        self,
+        config,
+        params,
+        image_shape,
+        num_classes,
+        adam,
+        memory_format,
+        compile_mode: str | None = None,
+    ):
+        """With `compile_mode`, one of torch.compile's, both losses are compiled."""
         for player in ("generator", "discriminator"):
             if config[player].name != "dcgan":
                 raise ValueError(
@@ -339,6 +349,13 @@ class Training:
             player: self.make_optimizer(player, adam)
             for player in ("generator", "discriminator")
         }
+        if compile_mode:
+            self.discriminator_losses = torch.compile(
+                self.discriminator_losses, mode=compile_mode
+            )
+            self.generator_losses = torch.compile(
+                self.generator_losses, mode=compile_mode
+            )
 
     def make_optimizer(self, player: str, adam: str) -> torch.optim.Optimizer:
         params = getattr(self, player).parameters()
@@ -369,7 +386,25 @@ class Training:
 
     def discriminator_update(
         self, images, labels, latents, fake_labels
-    ) -> dict[str, float]:
+    ) -> dict[str, torch.Tensor]:
+        loss, losses = self.discriminator_losses(images, labels, latents, fake_labels)
+        self.update("discriminator", loss)
+        if self.config.loss.weight_clip:
+            clip = self.config.loss.weight_clip
+            with torch.no_grad():
+                for param in self.discriminator.parameters():
+                    param.clamp_(-clip, clip)
+        return losses
+
+    def update(self, player: str, loss: torch.Tensor) -> None:
+        loss.backward()
+        self.optimizers[player].step()
+        self.optimizers[player].zero_grad(set_to_none=True)
+
+    def discriminator_losses(
+        self, images, labels, latents, fake_labels
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """The loss to minimise, and the parts of it that are logged."""
         config = self.config
         penalised = config.loss.gradient_penalty
         if penalised:
@@ -406,14 +441,7 @@ class Training:
             loss = loss + class_loss
         if penalised:
             loss = loss + penalised * self.gradient_penalty(real, fake, labels)
-        self.optimizers["discriminator"].zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizers["discriminator"].step()
-        if config.loss.weight_clip:
-            with torch.no_grad():
-                for param in self.discriminator.parameters():
-                    param.clamp_(-config.loss.weight_clip, config.loss.weight_clip)
-        return {name: float(value) for name, value in losses.items()}
+        return loss, losses
 
     def gradient_penalty(self, real, fake, labels) -> torch.Tensor:
         fractions = torch.rand(len(real), 1, 1, 1)
@@ -427,10 +455,19 @@ class Training:
             class_logits, labels, label_smoothing=self.config.loss.class_smoothing
         )
 
-    def generator_update(self, latents, labels) -> dict[str, float]:
+    def generator_update(self, latents, labels) -> dict[str, torch.Tensor]:
         modes = self.config.modes
         self.discriminator.requires_grad_(False)
         self.discriminator.train(modes.discriminator_in_generator_step == "train")
+        loss, losses = self.generator_losses(latents, labels)
+        self.update("generator", loss)
+        self.discriminator.requires_grad_(True)
+        self.discriminator.train()
+        return losses
+
+    def generator_losses(
+        self, latents, labels
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         logits, classes = self.discriminator(self.generator(latents, labels), labels)
         if self.config.loss.name == "wasserstein":
             loss = -logits.mean()
@@ -441,12 +478,7 @@ class Training:
             class_loss = self.class_loss(classes, labels)
             losses["generator_class_loss"] = class_loss.detach()
             loss = loss + class_loss
-        self.optimizers["generator"].zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizers["generator"].step()
-        self.discriminator.requires_grad_(True)
-        self.discriminator.train()
-        return {name: float(value) for name, value in losses.items()}
+        return loss, losses
 
     def run_steps(
         self,
@@ -455,8 +487,9 @@ class Training:
         order: Iterator[torch.Tensor],
         num_steps: int,
     ) -> dict[str, float]:
-        """The last step's losses."""
+        """The last step's losses, read once at the end."""
         for _ in range(num_steps):
+            torch.compiler.cudagraph_mark_step_begin()
             for _ in range(self.config.d_steps):
                 positions = next(order)
                 losses = self.discriminator_update(
@@ -465,4 +498,4 @@ class Training:
                     *self.draw(),
                 )
             losses |= self.generator_update(*self.draw())
-        return losses
+        return {name: float(value) for name, value in losses.items()}

@@ -128,8 +128,12 @@ class Training:
         *,
         generator_params: dict[str, np.ndarray],
         discriminator_params: dict[str, np.ndarray],
+        compile_mode: str | None = None,
     ):
-        """Starts from Flax's parameters, keyed by their path joined with dots."""
+        """Starts from Flax's parameters, keyed by their path joined with dots.
+
+        With `compile_mode`, one of torch.compile's, both losses are compiled.
+        """
         self.architecture = architecture
         self.generator = Generator(architecture)
         self.discriminator = Discriminator(architecture)
@@ -138,6 +142,13 @@ class Training:
         self.generator_optimizer = _optimizer(self.generator, adam)
         self.discriminator_optimizer = _optimizer(self.discriminator, adam)
         self.metric_sums = {name: torch.zeros(()) for name in METRICS}
+        if compile_mode:
+            self.discriminator_losses = torch.compile(
+                self.discriminator_losses, mode=compile_mode
+            )
+            self.generator_losses = torch.compile(
+                self.generator_losses, mode=compile_mode
+            )
 
     def discriminator_update(
         self,
@@ -150,6 +161,16 @@ class Training:
         metric_weight: float,
     ) -> None:
         """Updates the discriminator on real images, uint8, and as many generated."""
+        loss, metrics = self.discriminator_losses(
+            real_images, real_labels, real_targets, latents, fake_labels
+        )
+        self._update(self.discriminator_optimizer, loss)
+        self._add_metrics(metric_weight, **metrics)
+
+    def discriminator_losses(
+        self, real_images, real_labels, real_targets, latents, fake_labels
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """The loss to minimise, and metrics."""
         with torch.no_grad():
             fake_images = self.generator(latents, fake_labels)
             images = real_images.float().mul_(2 / 255).sub_(1)
@@ -160,26 +181,24 @@ class Training:
         loss = _cross_entropy(real_logits, real_targets) + _cross_entropy(
             fake_logits, torch.zeros_like(fake_logits)
         )
-        self.discriminator_optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.discriminator_optimizer.step()
-        self._add_metrics(
-            metric_weight,
-            discriminator_loss=loss.detach(),
-            real_accuracy=(real_logits.detach() > 0).float().mean(),
-            fake_accuracy=(fake_logits.detach() < 0).float().mean(),
-        )
+        return loss, {
+            "discriminator_loss": loss.detach(),
+            "real_accuracy": (real_logits.detach() > 0).float().mean(),
+            "fake_accuracy": (fake_logits.detach() < 0).float().mean(),
+        }
 
     def generator_update(self, *, latents: torch.Tensor, labels: torch.Tensor) -> None:
         """Updates the generator; no gradient of the discriminator is computed."""
         self.discriminator.requires_grad_(False)
-        logits = self.discriminator(self.generator(latents, labels), labels)
-        loss = _cross_entropy(logits, torch.ones_like(logits))
-        self.generator_optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.generator_optimizer.step()
+        loss = self.generator_losses(latents, labels)
+        self._update(self.generator_optimizer, loss)
         self.discriminator.requires_grad_(True)
         self._add_metrics(1.0, generator_loss=loss.detach())
+
+    def generator_losses(self, latents, labels) -> torch.Tensor:
+        """The loss to minimise."""
+        logits = self.discriminator(self.generator(latents, labels), labels)
+        return _cross_entropy(logits, torch.ones_like(logits))
 
     def run_steps(
         self,
@@ -196,6 +215,7 @@ class Training:
         smoothing is random.
         """
         for _ in range(num_steps):
+            torch.compiler.cudagraph_mark_step_begin()
             for _ in range(d_steps):
                 positions = next(order)
                 batch_size = len(positions)
@@ -216,6 +236,11 @@ class Training:
         sums = {name: value.item() for name, value in self.metric_sums.items()}
         self.metric_sums = {name: torch.zeros(()) for name in METRICS}
         return sums
+
+    def _update(self, optimizer: torch.optim.Adam, loss: torch.Tensor) -> None:
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
 
     def _draw(self, batch_size: int) -> tuple[torch.Tensor, torch.Tensor]:
         return (

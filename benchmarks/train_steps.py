@@ -23,6 +23,7 @@ import argparse
 import functools
 import sys
 import time
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -100,7 +101,7 @@ def matrix_product_peak() -> float:
     return best
 
 
-class _NoModules:
+class NoModules:
     """Stands for PyTorch's tracker of modules: everything is in none."""
 
     parents = frozenset({"Global"})
@@ -127,7 +128,7 @@ def time_config(config: ConfigDict, num_rounds: int, seconds: float) -> dict:
         implementation = "{}, {} Adam".format(*way)
     counter = FlopCounterMode(display=False)
     # Its own fails on second derivatives; which module counts what is not asked here.
-    counter.mod_tracker = _NoModules()
+    counter.mod_tracker = NoModules()
     with counter:
         theirs(1)
     ours, compile_seconds = common.jax_program(config, dataset)
@@ -158,22 +159,38 @@ def initial_params(config: ConfigDict, gan: Gan) -> dict[str, dict]:
     }
 
 
-def torch_program(
+def torch_programs(
     config: ConfigDict, dataset: Dataset
-) -> tuple[tuple[str, str], common.Program]:
-    """PyTorch's memory format and Adam, the fastest here, and its steps with them."""
+) -> Callable[..., common.Program]:
+    """A function of memory format, Adam and compile mode that gives PyTorch's steps."""
     gan = build.build_gan(config, dataset.spec)
     params = initial_params(config, gan)
     images = mirrored(dataset.train_images)
     labels = torch.tensor(dataset.train_labels, dtype=torch.int64)
     order = shuffled_batches(len(labels), config.batch_size)
 
-    def program(memory_format: str, adam: str) -> common.Program:
+    def program(
+        memory_format: str, adam: str, compile_mode: str | None = None
+    ) -> common.Program:
         training = Training(
-            config, params, gan.image_shape, gan.num_classes, adam, memory_format
+            config,
+            params,
+            gan.image_shape,
+            gan.num_classes,
+            adam,
+            memory_format,
+            compile_mode,
         )
         return functools.partial(training.run_steps, images, labels, order)
 
+    return program
+
+
+def torch_program(
+    config: ConfigDict, dataset: Dataset
+) -> tuple[tuple[str, str], common.Program]:
+    """PyTorch's memory format and Adam, the fastest here, and its steps with them."""
+    program = torch_programs(config, dataset)
     programs = {way: program(*way) for way in implementations()}
     timed = {
         way: functools.partial(common.seconds_per_step, run, 1)
@@ -228,6 +245,7 @@ def check_same_mathematics(config: ConfigDict, dataset: Dataset) -> float:
         ]
         last = jax.tree.map(lambda *losses: sum(losses) / len(losses), *updates)
         last |= training.generator_update(*draws)
+        last = {name: float(loss) for name, loss in last.items()}
         first = first or last
         for name, loss in last.items():
             largest = max(largest, abs(float(metrics[name]) - loss))

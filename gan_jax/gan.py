@@ -17,9 +17,11 @@ from gan_jax.parallel import OneDevice
 from gan_jax.types import Batch, PlayerState, PyTree, Verdict
 
 PRIORS = {
-    "normal": jax.random.normal,
+    "normal": lambda key, shape: jax.random.normal(key, shape, jnp.float32),
     # Report E draws from (-1, 1); report D says uniform only.
-    "uniform": lambda key, shape: jax.random.uniform(key, shape, minval=-1, maxval=1),
+    "uniform": lambda key, shape: jax.random.uniform(
+        key, shape, jnp.float32, minval=-1, maxval=1
+    ),
 }
 
 
@@ -155,7 +157,7 @@ class Gan:
 
     def sample_labels(self, key: jax.Array, batch_size: int) -> jax.Array:
         """Draws classes, [batch_size] int32, uniformly."""
-        return jax.random.randint(key, (batch_size,), 0, self.num_classes)
+        return jax.random.randint(key, (batch_size,), 0, self.num_classes, jnp.int32)
 
     def discriminator_loss(
         self,
@@ -238,7 +240,7 @@ class Gan:
             loss = loss + self.r1_gamma / 2 * penalty
         if self.gradient_penalty:
             fractions = draw(
-                lambda key, size: jax.random.uniform(key, (size,)),
+                lambda key, size: jax.random.uniform(key, (size,), jnp.float32),
                 jax.random.fold_in(keys["r1"], 1),
                 batch_size,
             )

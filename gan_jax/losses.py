@@ -157,14 +157,16 @@ def make_targets(
         )
     if not 0 <= amount <= 1:
         raise ValueError(f"label smoothing amount {amount} is outside [0, 1]")
-    ones, zeros = jnp.ones(batch_size), jnp.zeros(batch_size)
+    ones = jnp.ones(batch_size, jnp.float32)
+    zeros = jnp.zeros(batch_size, jnp.float32)
     match kind:
         case "none":
             return Targets(ones, zeros)
         case "fixed":
             return Targets(ones - amount, zeros)
         case "random":
-            return Targets(1 - amount * jax.random.uniform(key, (batch_size,)), zeros)
+            draws = jax.random.uniform(key, (batch_size,), jnp.float32)
+            return Targets(1 - amount * draws, zeros)
         case "two_sided":
             return Targets(ones - amount / 2, zeros + amount / 2)
 

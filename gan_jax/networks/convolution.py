@@ -249,12 +249,14 @@ class _Convolution(nn.Module):
     @nn.compact
     def __call__(self, images: jax.Array) -> jax.Array:
         shape = (self.kernel_size, self.kernel_size, images.shape[0], self.features)
-        kernel = self.param("kernel", self.kernel_init, shape)
+        kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
         outputs = self.apply_kernel(
             images.astype(self.dtype), kernel.astype(self.dtype), self.strides
         )
         if self.use_bias:
-            bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
+            bias = self.param(
+                "bias", nn.initializers.zeros_init(), (self.features,), jnp.float32
+            )
             outputs = outputs + bias.astype(self.dtype).reshape(-1, 1, 1, 1)
         return outputs
 

@@ -108,7 +108,7 @@ class ConvNetwork(Network):
                     axis=feature_axis,
                     momentum=self.norm_momentum,
                     epsilon=self.norm_epsilon,
-                    dtype=jnp.float32,
+                    dtype=self.stable_dtype,
                     axis_name=self.axis_name,
                     name=name,
                 )(features)
@@ -119,7 +119,7 @@ class ConvNetwork(Network):
                     batch_axis=batch_axis,
                     epsilon=self.norm_epsilon,
                     name=name,
-                )(features.astype(jnp.float32))
+                )(features.astype(self.stable_dtype))
             case "none":
                 return features
 
@@ -274,7 +274,7 @@ class DCGANGenerator(ConvNetwork):
                 maps = self.drop(maps, train=train)
             maps = self._conv_transpose(layer)(maps)
         images = maps[..., self.reference_size :].transpose(3, 1, 2, 0)
-        return OUTPUT_ACTIVATIONS[self.output](images.astype(jnp.float32))
+        return OUTPUT_ACTIVATIONS[self.output](images.astype(self.stable_dtype))
 
     def _conv_transpose(
         self, layer: int, *, name: str | None = None, use_bias: bool = True
@@ -455,11 +455,11 @@ class DCGANDiscriminator(ConvNetwork):
             )
         features = features[self.reference_size :]
         logits = self.dense(1, use_bias=True, name="logit")(features)[:, 0]
-        logits = logits.astype(jnp.float32)
+        logits = logits.astype(self.stable_dtype)
         if self.conditioning != "auxiliary":
             return Verdict(logits)
         class_logits = self.dense(self.num_classes, use_bias=True, name="classes")
-        return Verdict(logits, class_logits(features).astype(jnp.float32))
+        return Verdict(logits, class_logits(features).astype(self.stable_dtype))
 
     def _conv(
         self, layer: int, *, name: str | None = None, use_bias: bool = True
@@ -517,7 +517,7 @@ class DCGANDiscriminator(ConvNetwork):
             axis_name=self.axis_name,
             name="minibatch_discrimination",
         )
-        features = features.astype(jnp.float32)
+        features = features.astype(self.stable_dtype)
         examples = compare(features[self.reference_size :])
         if not self.reference_size:
             return examples

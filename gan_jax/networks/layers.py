@@ -43,9 +43,12 @@ class PatchConv(nn.Module):
             "kernel",
             nn.initializers.lecun_normal(),
             (*self.kernel_size, images.shape[0], self.features),
+            jnp.float32,
         )
         if self.use_bias:
-            bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
+            bias = self.param(
+                "bias", nn.initializers.zeros_init(), (self.features,), jnp.float32
+            )
         outputs = conv(images, kernel, 1, padding=self.padding, fourier_allowed=False)
         if self.pool:
             outputs = max_pool_2x2(outputs)

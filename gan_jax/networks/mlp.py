@@ -126,7 +126,7 @@ class _MLP(Network):
             use_running_average=not train,
             momentum=0.9,
             epsilon=1e-5,
-            dtype=jnp.float32,
+            dtype=self.stable_dtype,
             axis_name=self.axis_name,
             name=name,
         )
@@ -165,7 +165,7 @@ class MLPGenerator(_MLP):
         )(outputs)
         if self.output_batch_norm:
             outputs = self.batch_norm_layer("output_norm", train)(outputs)
-        outputs = OUTPUT_ACTIVATIONS[self.output](outputs.astype(jnp.float32))
+        outputs = OUTPUT_ACTIVATIONS[self.output](outputs.astype(self.stable_dtype))
         return outputs.reshape(-1, *self.image_shape)
 
 
@@ -182,4 +182,4 @@ class MLPDiscriminator(_MLP):
         inputs = images.reshape(images.shape[0], -1)
         outputs = self.hidden(inputs, labels, batch_norm=False, train=train)
         logits = self.dense(1, use_bias=True, name="logit")(outputs)[:, 0]
-        return Verdict(logits.astype(jnp.float32))
+        return Verdict(logits.astype(self.stable_dtype))

@@ -17,7 +17,7 @@ class Network(nn.Module):
       conditioning: how this network uses labels, one of its CONDITIONINGS.
       kernel_init: a name from KERNEL_INITIALIZERS.
       dtype: of matrix products and convolutions, and of what they give. Parameters,
-        norms, logits and images are float32 all the same.
+        norms, logits and images have `stable_dtype` all the same.
       axis_name: of the mapped axis over which a batch is spread, for layers that see
         it as a whole; None: this network sees all of it.
       mixes_examples: whether, in train mode, an output depends on the others in its
@@ -38,6 +38,11 @@ class Network(nn.Module):
 
     def check(self) -> None:
         """Raises ValueError for settings that cannot be used together."""
+
+    @property
+    def stable_dtype(self) -> jnp.dtype:
+        """float32 where `dtype` is lower, for what must not be rounded further."""
+        return jnp.promote_types(self.dtype, jnp.float32)
 
     def dense(self, features: int, *, use_bias: bool, name: str) -> nn.Dense:
         return nn.Dense(

@@ -50,8 +50,13 @@ class VirtualBatchNorm(nn.Module):
         multiplier = jax.lax.rsqrt(variance + self.epsilon)
         shape = [1] * inputs.ndim
         shape[feature_axis] = features = inputs.shape[feature_axis]
-        scale = self.param("scale", nn.initializers.ones_init(), (features,))
-        bias = self.param("bias", nn.initializers.zeros_init(), (features,))
+        scale, bias = (
+            self.param(name, initializer, (features,), jnp.float32)
+            for name, initializer in (
+                ("scale", nn.initializers.ones_init()),
+                ("bias", nn.initializers.zeros_init()),
+            )
+        )
         multiplier = multiplier * scale.reshape(shape)
         return (inputs - mean) * multiplier + bias.reshape(shape)
 

@@ -4,7 +4,6 @@ import math
 from typing import ClassVar
 
 import jax
-import jax.numpy as jnp
 from flax import linen as nn
 
 from gan_jax.networks.convolution import Conv
@@ -82,5 +81,5 @@ class UpsamplingGenerator(ConvNetwork):
         images = self.dense(
             math.prod(self.image_shape), use_bias=self.use_bias, name="output"
         )(features)
-        images = OUTPUT_ACTIVATIONS[self.output](images.astype(jnp.float32))
+        images = OUTPUT_ACTIVATIONS[self.output](images.astype(self.stable_dtype))
         return images.reshape(-1, *self.image_shape)
