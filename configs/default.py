@@ -106,6 +106,7 @@ def get_config() -> ConfigDict:
     config.checkpoints.best_num_samples = 10_000  # images behind that score
 
     config.sampling = ConfigDict()
+    config.sampling.num_samples = 0  # of --mode=sample; 0: eval.num_samples
     config.sampling.batch_size = 0  # images generated together; 0: batch_size
     config.sampling.dropout_rate = -1.0  # in train mode; -1: the generator's own
 

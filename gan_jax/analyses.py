@@ -22,6 +22,7 @@ from ml_collections import ConfigDict
 from gan_jax import build
 from gan_jax.build import ConfigError
 from gan_jax.data import Dataset, DatasetSpec
+from gan_jax.data.batches import fixed_order
 from gan_jax.evaluate import Judge
 from gan_jax.generator import (
     GRID_COLUMNS,
@@ -32,6 +33,7 @@ from gan_jax.generator import (
 )
 from gan_jax.latents import PATHS, TRUNCATIONS
 from gan_jax.metrics import nearest_neighbours
+from gan_jax.precision import in_32_bits
 from gan_jax.report.grids import image_grid, save_png
 from gan_jax.report.strip import training_strip
 from gan_jax.workdir import check_evaluation_config
@@ -58,7 +60,7 @@ def interpolation(generator: Generator, key: jax.Array) -> np.ndarray:
     """
     num_paths = 1 if generator.conditional else GRID_COLUMNS
     ends = generator.latents(key, 2 * num_paths)
-    times = jnp.linspace(0, 1, PATH_POINTS)
+    times = jnp.linspace(0, 1, PATH_POINTS, dtype=jnp.float32)
     path = jax.vmap(PATHS[generator.prior], (0, 0, None))
     paths = path(ends[:num_paths], ends[num_paths:], times)  # [P, T, Z]
     keys = jnp.repeat(_noise_keys(key, num_paths), PATH_POINTS)
@@ -190,7 +192,11 @@ def arithmetic(
     a, b, c = (group.latents.mean(axis=0) for group in groups)
     noise_key, variation_key = _noise_keys(key, 2)
     variations = jax.random.uniform(
-        variation_key, (EXEMPLARS, a.size), minval=-VARIATION, maxval=VARIATION
+        variation_key,
+        (EXEMPLARS, a.size),
+        jnp.float32,
+        minval=-VARIATION,
+        maxval=VARIATION,
     )
     result = a - b + c
     latents = jnp.concatenate([jnp.stack([a, b, c, result]), result[None] + variations])
@@ -365,8 +371,9 @@ def _training(run: _Run) -> tuple[np.ndarray, str]:
 
 def _neighbours(run: _Run) -> tuple[np.ndarray, str]:
     train_images = run.dataset.train_images
-    number = run.config.eval.num_samples
-    test_images = run.dataset.test_images[:number]
+    number = build.number_of_samples(run.config)
+    rows = np.asarray(fixed_order(len(run.dataset.test_images)))[:number]
+    test_images = run.dataset.test_images[rows]
     means = [
         float(nearest_neighbours(images, train_images)[0].mean())
         for images in (run.generator.sample(run.key, number), test_images)
@@ -393,9 +400,8 @@ def _arithmetic(run: _Run) -> tuple[np.ndarray, str]:
         judge = Judge.load_or_train(run.config, run.dataset)
         return np.argmax(judge.classifier.logits(images), axis=1)
 
-    groups = class_groups(
-        generator, key, members, classify, run.config.eval.num_samples
-    )
+    number = build.number_of_samples(run.config)
+    groups = class_groups(generator, key, members, classify, number)
     counts = [f"{len(group.images):,} of {group.name}" for group in groups]
     return arithmetic(generator, key, groups), f"Images averaged: {', '.join(counts)}"
 
@@ -411,20 +417,23 @@ _PICTURES: dict[str, Callable[[_Run], tuple[np.ndarray, str]]] = {
 ANALYSES = ("samples", *_PICTURES)
 
 
+@in_32_bits
 def analyse(
     config: ConfigDict,
     workdir: pathlib.Path,
     name: str | None = None,
     step: int | None = None,
     groups: str | None = None,
+    output: pathlib.Path | None = None,
 ) -> str:
-    """Writes NAME.png in `workdir`; returns what there is to tell, with the path.
+    """Writes NAME.png; returns what there is to tell, with the path.
 
     Args:
       name: one of ANALYSES; None: 'samples', see `generator.write_samples`.
       step: of the checkpoint; None: the latest.
       groups: of 'arithmetic', see `parse_groups`. None: the first three classes, or of
         a conditional generator images as in `image_groups`.
+      output: folder for the files; None: `workdir`.
 
     Raises:
       ConfigError, CheckpointError, DataError, OSError: see there.
@@ -435,11 +444,11 @@ def analyse(
     if groups is not None and name != "arithmetic":
         raise ConfigError(f"--groups is for --analysis=arithmetic, not {name}")
     if name == "samples":
-        return f"Wrote {write_samples(config, workdir, step)}"
+        return f"Wrote {write_samples(config, workdir, step, output)}"
     build.check_config(config)
     check_evaluation_config(workdir, config)
     picture, note = _PICTURES[name](_Run(config, workdir, step, groups))
-    path = workdir / f"{name}.png"
+    path = (output or workdir) / f"{name}.png"
     save_png(path, picture)
     return f"{note}\nWrote {path}".strip()
 

@@ -5,6 +5,7 @@ Every function raises ConfigError, naming the field, for a value that cannot be 
 
 import dataclasses
 import inspect
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -26,7 +27,7 @@ from gan_jax.data import (
     grayscale_spec,
     load_dataset,
 )
-from gan_jax.data.batches import EpochOrder
+from gan_jax.data.batches import EpochOrder, fixed_order
 from gan_jax.gan import PRIORS, Gan, PhaseModes
 from gan_jax.losses import ADVERSARIAL_LOSSES, LABEL_SMOOTHING_KINDS
 from gan_jax.networks import DISCRIMINATORS, GENERATORS
@@ -62,6 +63,14 @@ NETWORK_CHOICES = {
     "norm": NORMS,
     "output": OUTPUT_ACTIVATIONS,
 }
+# Ends of the ranges of optax's arguments by name; the upper one is no value itself.
+_ARGUMENT_RANGES = dict.fromkeys(("b1", "b2", "b3", "decay", "momentum"), (0, 1)) | (
+    dict.fromkeys(
+        ("eps", "eps_root", "weight_decay", "initial_accumulator_value"), (0, math.inf)
+    )
+)
+MAX_SEED = 2**32 - 1  # JAX's keys keep 32 bits of a seed
+MAX_UPDATES = 2**31 - 1  # steps, and batches, are counted in int32
 COMPUTE_DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 VALUE_RANGES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
 
@@ -87,6 +96,7 @@ def check_config(config: ConfigDict) -> None:
         "classifier.name": RECIPES,
         "checkpoints.best_metric": ("inception_score", "gan_test", ""),
     }
+    _check_numbers(config)
     choices |= {f"modes.{phase}": ("train", "eval") for phase in config.modes}
     for field, known in choices.items():
         _check_choice(field, _get(config, field), known)
@@ -105,6 +115,7 @@ def check_config(config: ConfigDict) -> None:
         "steps_per_dispatch": 1,
         "checkpoints.keep_latest": 1,
         "checkpoints.best_num_samples": 1,
+        "sampling.num_samples": 0,
         "sampling.batch_size": 0,
         "eval.num_samples": 1,
         "eval.num_splits": 1,
@@ -124,6 +135,7 @@ def check_config(config: ConfigDict) -> None:
             raise ConfigError(
                 f"config.{field} is {_get(config, field)}; it must be >= {minimum}"
             )
+    _check_seeds(config)
     for field in ("generator.dropout_rate", "discriminator.dropout_rate", "ema_decay"):
         if not 0 <= _get(config, field) < 1:
             raise ConfigError(
@@ -166,6 +178,78 @@ def check_config(config: ConfigDict) -> None:
     _check_combinations(config)
 
 
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested fields as one level, with dots in their names."""
+    flat = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
+
+
+def _check_numbers(config: ConfigDict) -> None:
+    """No field holds NaN or an infinity, which pass most comparisons."""
+    for field, value in flatten(config.to_dict()).items():
+        for number in value if isinstance(value, tuple | list) else (value,):
+            if isinstance(number, float) and not math.isfinite(number):
+                raise ConfigError(
+                    f"config.{field} is {value}; it must be a finite number"
+                )
+
+
+def _check_seeds(config: ConfigDict) -> None:
+    for field, last in (("seed", config.population - 1), ("classifier.seed", 0)):
+        seed = _get(config, field)
+        if not 0 <= seed <= MAX_SEED - last:
+            more = f" (config.population is {config.population})" if last else ""
+            raise ConfigError(
+                f"config.{field} is {seed}; it must be from 0 to {MAX_SEED - last}"
+                f"{more}"
+            )
+
+
+def _check_batches(config: ConfigDict, gan: Gan) -> None:
+    """Batches are large enough for what is computed over them."""
+    modes, size = gan.modes, config.batch_size
+    generator_trains = (
+        modes.generator_in_discriminator_step or modes.generator_in_generator_step
+    )
+    discriminator_trains = (
+        modes.discriminator_in_discriminator_step
+        or modes.discriminator_in_generator_step
+        or config.discriminator.get("minibatch_kernels", 0) > 0
+    )
+    for player, mixes, examples in (
+        ("generator", gan.generator.mixes_examples and generator_trains, size),
+        (
+            "discriminator",
+            gan.discriminator.mixes_examples and discriminator_trains,
+            size * (2 if config.joint_batches else 1),
+        ),
+    ):
+        if mixes and examples < 2:
+            raise ConfigError(
+                f"config.batch_size is {size}, but config.{player} compares the "
+                "examples of a batch (batch norm, minibatch discrimination), which "
+                "takes 2 or more"
+            )
+    if not (modes.generator_in_sampling and gan.sampling_generator.mixes_examples):
+        return
+    size = config.sampling.batch_size or config.batch_size
+    needed = gan.num_classes if config.conditional else 2
+    if size < needed:
+        field = "sampling.batch_size" if config.sampling.batch_size else "batch_size"
+        raise ConfigError(
+            f"config.{field} is {size}, but config.modes.generator_in_sampling is "
+            f"'train': images are generated with the statistics of their batch, which "
+            f"must hold at least {needed}"
+            + (", one of every class" if config.conditional else "")
+            + " (config.sampling.batch_size)"
+        )
+
+
 def _check_combinations(config: ConfigDict) -> None:
     if not config.conditional:
         labelled = [name for name in config.eval.scores if name in LABELLED_SCORES]
@@ -181,7 +265,9 @@ def _check_combinations(config: ConfigDict) -> None:
                 "is False"
             )
     spec = dataset_spec(config)
-    discriminator = build_gan(config, spec).discriminator
+    gan = build_gan(config, spec)
+    discriminator = gan.discriminator
+    _check_batches(config, gan)
     for field in ("r1_gamma", "gradient_penalty"):
         if config.loss[field] and discriminator.mixes_examples:
             raise ConfigError(
@@ -299,8 +385,25 @@ def build_dataset(config: ConfigDict) -> Dataset:
 
 
 def number_of_steps(config: ConfigDict, num_examples: int) -> int:
-    """Train steps of the whole run."""
-    return config.num_steps or config.num_epochs * (num_examples // config.batch_size)
+    """Train steps of the whole run.
+
+    Raises:
+      ConfigError: there are more updates than can be counted.
+    """
+    steps = config.num_steps or config.num_epochs * (num_examples // config.batch_size)
+    updates = max(config.d_steps, config.g_steps)
+    if steps * updates > MAX_UPDATES:
+        field = "num_steps" if config.num_steps else "num_epochs"
+        raise ConfigError(
+            f"config.{field} is {config[field]}: {steps} steps of {updates} updates "
+            f"are more than {MAX_UPDATES}"
+        )
+    return steps
+
+
+def number_of_samples(config: ConfigDict) -> int:
+    """Images that --mode=sample generates."""
+    return config.sampling.num_samples or config.eval.num_samples
 
 
 def build_gan(config: ConfigDict, spec: DatasetSpec) -> Gan:
@@ -366,6 +469,13 @@ def build_optimizer(
         raise ConfigError(
             f"config.{field}.learning_rate is {settings.learning_rate}; it must be > 0"
         )
+    for name, value in arguments.items():
+        low, high = _ARGUMENT_RANGES.get(name, (-math.inf, math.inf))
+        if isinstance(value, int | float) and not low <= value < high:
+            raise ConfigError(
+                f"config.{field}.arguments.{name} is {value}; it must be "
+                + (f"in [{low}, {high})" if high < math.inf else f">= {low}")
+            )
     schedule = SCHEDULES[settings.schedule](settings.learning_rate, num_steps)
     return factory(schedule, **arguments)
 
@@ -538,7 +648,7 @@ def build_test_losses(
     It takes the variables of the generator that samples and of the discriminator, test
     examples and a key.
 
-    In whole batches of the training's size; a remainder is left out.
+    In whole batches of the training's size, in `fixed_order`; a remainder is left out.
     """
 
     @jax.jit
@@ -546,11 +656,9 @@ def build_test_losses(
         num_examples = examples.labels.size
         batch_size = min(config.batch_size, num_examples)
         num_batches = num_examples // batch_size
+        rows = fixed_order(num_examples)[: num_batches * batch_size]
         batches = jax.tree.map(
-            lambda array: array[: num_batches * batch_size].reshape(
-                num_batches, batch_size, *array.shape[1:]
-            ),
-            examples,
+            lambda array: array[rows.reshape(num_batches, batch_size)], examples
         )
         losses = jax.lax.map(
             lambda numbered: gan.test_losses(
@@ -615,6 +723,12 @@ def _build_network(
             f"conditional {network.__name__} can do: "
             f"{', '.join(network.CONDITIONINGS[1:])}"
         )
+    # A config read from JSON has lists; Flax modules must be hashable.
+    arguments = {
+        field: tuple(value) if isinstance(value, list) else value
+        for field, value in arguments.items()
+    }
+    _check_elements(player, network, arguments)
     for field in NETWORK_CHOICES:
         if field in arguments:
             _check_choice(f"{player}.{field}", arguments[field], NETWORK_CHOICES[field])
@@ -622,18 +736,31 @@ def _build_network(
     arguments["dtype"] = COMPUTE_DTYPES[config.compute_dtype]
     if "image_shape" in network.__dataclass_fields__:
         arguments["image_shape"] = spec.image_shape
-    # A config read from JSON has lists; Flax modules must be hashable.
-    module = network(
-        **{
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in arguments.items()
-        }
-    )
+    module = network(**arguments)
     try:
         module.check()
     except ValueError as error:
         raise ConfigError(f"config.{player}.{error}") from None
     return module
+
+
+def _check_elements(
+    player: str, network: type[nn.Module], arguments: Mapping[str, Any]
+) -> None:
+    """Elements of tuples have the type of the default's elements."""
+    for field in dataclasses.fields(network):
+        if field.name not in arguments or not isinstance(field.default, tuple):
+            continue
+        value = arguments[field.name]
+        (wanted,) = {type(element) for element in field.default}
+        found = value if isinstance(value, tuple) else (value,)
+        wrong = [element for element in found if type(element) is not wanted]
+        if wrong or not isinstance(value, tuple):
+            kind = {int: "whole numbers", bool: "True or False"}[wanted]
+            raise ConfigError(
+                f"config.{player}.{field.name} is {value!r}; it must be a tuple of "
+                f"{kind}"
+            )
 
 
 def _check_choice(field: str, value: Any, known: Iterable[str]) -> None:

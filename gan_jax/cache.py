@@ -5,6 +5,8 @@ import pathlib
 
 import jax
 
+from gan_jax.paths import local_path
+
 # Of programs that took less to compile, reading and writing would be no gain.
 _MIN_COMPILE_SECONDS = 0.5
 
@@ -12,7 +14,7 @@ _MIN_COMPILE_SECONDS = 0.5
 def cache_dir() -> pathlib.Path:
     """`gan_jax` in $XDG_CACHE_HOME, or else in ~/.cache."""
     root = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    return pathlib.Path(root) / "gan_jax"
+    return local_path(root, "XDG_CACHE_HOME") / "gan_jax"
 
 
 def keep_compiled_programs() -> None:

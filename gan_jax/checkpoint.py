@@ -35,13 +35,13 @@ class Checkpointer:
 
     A state is any pytree of arrays, typed PRNG keys (`jax.random.key`) included;
     on several hosts every array must be replicated. A checkpoint is a directory
-    named by its step: the arrays and a manifest with the metrics and a SHA-256 of
-    both. It is written under a temporary name and renamed when whole, so a
-    killed writer leaves all of it or nothing that counts.
+    named by its step: the arrays and a manifest with a SHA-256 of both. It is written
+    under a temporary name and renamed when whole, so a killed writer leaves all of it
+    or nothing that counts.
 
-    The latest `keep_latest` checkpoints stay, and with `best_metric` the best one by
-    that metric as well: the largest (`best_mode='max'`) or smallest ('min'); of equals
-    the latest; one without the metric, or with NaN, is never the best.
+    The latest `keep_latest` checkpoints stay, and the best one as well: the one with
+    the largest score; of equals the latest; one without a score, or with NaN, is never
+    the best.
 
     Nothing on disk changes before the first `save`, so a directory that another
     process writes may be read.
@@ -49,8 +49,8 @@ class Checkpointer:
     Args:
       directory: created by the first `save`.
       keep_latest: at least 1.
-      best_metric: a key of the metrics given to `save`.
-      best_mode: 'max' or 'min'.
+      scores: {step: score}, which the caller keeps and may add to: a checkpoint can be
+        saved first and scored afterwards.
     """
 
     def __init__(
@@ -58,25 +58,18 @@ class Checkpointer:
         directory: str | Path,
         *,
         keep_latest: int,
-        best_metric: str | None = None,
-        best_mode: str = "max",
+        scores: Mapping[int, float] | None = None,
     ):
         if keep_latest < 1:
             raise ValueError(f"keep_latest must be at least 1, not {keep_latest}")
-        if best_mode not in ("max", "min"):
-            raise ValueError(f"best_mode must be 'max' or 'min', not {best_mode!r}")
         self._directory = Path(directory).absolute()
         self._keep_latest = keep_latest
-        self._best_metric = best_metric
-        self._best_sign = 1 if best_mode == "max" else -1
+        self._scores = {} if scores is None else scores
         self._writer: ocp.CheckpointManager | None = None
-        self._metrics: dict[int, dict[str, float]] = {}
         self._damaged: set[int] = set()
         logging.get_absl_logger().addFilter(_is_not_from_orbax)
 
-    def save(
-        self, step: int, state: Any, metrics: Mapping[str, float] | None = None
-    ) -> None:
+    def save(self, step: int, state: Any) -> None:
         """Copies the state to host memory and returns while it is being written.
 
         The buffers of `state` may be donated or deleted as soon as this returns. Waits
@@ -93,9 +86,7 @@ class Checkpointer:
                 f"the latest checkpoint is of step {latest}"
             )
         entries, data = _pack(state)
-        metrics = {name: float(value) for name, value in (metrics or {}).items()}
         content = {
-            "metrics": metrics,
             "leaves": entries,
             "data_sha256": hashlib.sha256(data).hexdigest(),
         }
@@ -106,7 +97,6 @@ class Checkpointer:
                 _MANIFEST: ocp.args.JsonSave(manifest),
             }
         )
-        self._metrics[step] = metrics
         try:
             self._open_writer().save(step, args=items, force=True)
         except Exception as error:
@@ -169,24 +159,13 @@ class Checkpointer:
         return max(self.all_steps(), default=None)
 
     def best_step(self) -> int | None:
-        """The step of the best metrics[best_metric], or None if no step has it."""
-        score, step = max(
-            ((self._score(step), step) for step in self.all_steps()),
-            default=(-math.inf, None),
-        )
-        return None if score == -math.inf else step
-
-    def metrics(self, step: int) -> dict[str, float]:
-        """The metrics saved with a step; CheckpointError if absent or damaged."""
-        if step not in self._metrics:
-            self._require(step)
-            try:
-                self._metrics[step] = self._read_manifest(step)["metrics"]
-            except _DamagedError as error:
-                raise CheckpointError(
-                    f"checkpoint {self._path(step)} is damaged ({error})"
-                ) from error
-        return dict(self._metrics[step])
+        """The step with the largest score, or None if no step has one."""
+        scored = [
+            (self._scores[step], step)
+            for step in self.all_steps()
+            if not math.isnan(self._scores.get(step, math.nan))
+        ]
+        return max(scored)[1] if scored else None
 
     def wait(self) -> None:
         """Waits for the write in progress; CheckpointError if it failed."""
@@ -227,14 +206,6 @@ class Checkpointer:
                 f"no checkpoint of step {step} in {self._directory}; "
                 f"there are steps {self._steps_on_disk()}"
             )
-
-    def _score(self, step: int) -> float:
-        """What the best checkpoint has most of; -inf if it cannot be the best."""
-        try:
-            value = self.metrics(step).get(self._best_metric, math.nan)
-        except CheckpointError:  # Damaged: judged when somebody restores it.
-            return -math.inf
-        return -math.inf if math.isnan(value) else self._best_sign * value
 
     def _open_writer(self) -> ocp.CheckpointManager:
         """The manager that writes, on a directory freed of what does not count."""

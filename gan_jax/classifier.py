@@ -28,13 +28,18 @@ from gan_jax.cache import cache_dir as default_cache_dir
 from gan_jax.data.augment import random_flips, random_shifts
 from gan_jax.metrics import accuracy
 from gan_jax.networks.classifiers import CLASSIFIERS
+from gan_jax.paths import local_path
+from gan_jax.precision import in_32_bits
 
 # To be raised whenever equal settings would train another classifier than before
 # (another rounding is none): those cached by earlier versions are then no longer used.
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 
-# What statistics of the images a network may take at its initialisation are those of.
+# Number of images, drawn at random, for data-dependent initialisation (whitening).
 _INIT_IMAGES = 1000
+
+# Classifiers of this process whose files could not be written.
+_UNWRITTEN: dict[Path, Classifier] = {}
 
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
@@ -177,6 +182,7 @@ class _TrainState(struct.PyTreeNode):
     first_bad_step: jax.Array  # int32, the first without a finite loss; -1: none
 
 
+@in_32_bits
 def train_classifier(
     images: jax.Array | np.ndarray,
     labels: jax.Array | np.ndarray,
@@ -209,7 +215,8 @@ def train_classifier(
     root = jax.random.key(settings.seed)
     init_key, *others = jax.random.split(root, 4)
     keys = dict(zip(("order", "dropout", "augment"), others, strict=True))
-    variables = _init_variables(network, init_key, images[:_INIT_IMAGES])
+    order = jax.random.permutation(jax.random.fold_in(init_key, 0), len(images))
+    variables = _init_variables(network, init_key, images[order[:_INIT_IMAGES]])
     params = variables["params"]
     state = _TrainState(
         params=params,
@@ -420,7 +427,8 @@ def load_or_train_classifier(
 
     It is kept in one file of cache_dir, named after a hash of the data set's
     fingerprint, all settings and RECIPE_VERSION. A file that is damaged is reported as
-    a warning and replaced.
+    a warning and replaced. Where no file can be written a warning says so, and the
+    classifier is kept for this process alone.
 
     Args:
       dataset: has `spec.num_classes`, `train_images` uint8 [N, H, W, C],
@@ -431,12 +439,15 @@ def load_or_train_classifier(
 
     Raises:
       ValueError, FloatingPointError: as `train_classifier`.
-      OSError: if cache_dir cannot be made or written.
+      OSError: if cache_dir is a URL.
     """
-    directory = default_cache_dir() if cache_dir is None else Path(cache_dir)
-    directory.mkdir(parents=True, exist_ok=True)
+    directory = default_cache_dir()
+    if cache_dir is not None:
+        directory = local_path(cache_dir, "classifier.cache_dir")
     file = directory / f"classifier-{_cache_key(dataset, settings)}.msgpack"
     network = _network(settings.name, dataset.spec.num_classes)
+    if file in _UNWRITTEN:
+        return _UNWRITTEN[file]
     if file.exists():
         try:
             variables = _read_variables(file, network, dataset.train_images[:1])
@@ -449,6 +460,13 @@ def load_or_train_classifier(
                 dataset.train_images.shape[1:],
                 mirror=settings.flip,
             )
+    try:
+        # Before the training, which may take half an hour.
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        _warn_unwritten(file, error)
     classifier = train_classifier(
         dataset.train_images,
         dataset.train_labels,
@@ -456,8 +474,20 @@ def load_or_train_classifier(
         settings=settings,
         progress=progress,
     )
-    _write_variables(file, classifier.variables)
+    try:
+        _write_variables(file, classifier.variables)
+    except OSError as error:
+        _warn_unwritten(file, error)
+        _UNWRITTEN[file] = classifier
     return classifier
+
+
+def _warn_unwritten(file: Path, error: OSError) -> None:
+    logging.warning(
+        "%s cannot be written (%s): the classifier is trained again next time",
+        file,
+        error.strerror or error,
+    )
 
 
 def _cache_key(dataset: Any, settings: ClassifierSettings) -> str:

@@ -1,29 +1,50 @@
-"""Flags that are wrong, told in one line."""
+"""Flags and config files; what is wrong with them is told in one line."""
 
-from typing import NoReturn
+import ast
+import difflib
+import pathlib
+import runpy
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NoReturn
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from gan_jax import parallel
-from gan_jax.build import ConfigError
+from gan_jax.build import ConfigError, flatten
+
+# What absl and ml_collections raise for flags and values that they cannot take.
+_FLAG_ERRORS = (flags.Error, AttributeError, LookupError, TypeError, ValueError)
+# Sections whose fields are an optax function's arguments, which may be any.
+_OPEN_SECTIONS = ("generator_optimizer.arguments", "discriminator_optimizer.arguments")
 
 
 def parse_flags(arguments: list[str]) -> list[str]:
-    """Parses the flags; what is wrong with them ends the program."""
+    """Parses all flags but --config.FIELD=VALUE; a wrong one ends the program.
+
+    Returns:
+      The name of the program, and those arguments, for `override`.
+    """
+    program, *given = arguments
+    others, overrides = _split_overrides(given)
     try:
-        return flags.FLAGS(arguments)
-    except (flags.Error, AttributeError, ValueError, OSError) as error:
-        stop(_message(error))
+        _, *stray = flags.FLAGS([program, *others])
+    except _FLAG_ERRORS as error:
+        stop(error)
+    if stray:
+        stop(f"unexpected arguments: {' '.join(stray)}")
+    return [program, *overrides]
 
 
-def check_flags(given: flags.FlagValues) -> None:
+def check_flags(given: flags.FlagValues, overrides: Sequence[str]) -> None:
     """Ends the program if flags are missing, or do not go together."""
     sweeps = given.mode == "sweep"
-    if sweeps and (given.sweep is None or given.config is not None):
-        stop("--mode=sweep takes --sweep=sweeps/NAME.py and no --config")
+    if sweeps and (given.sweep is None or given.config is not None or overrides):
+        stop("--mode=sweep takes --sweep=sweeps/NAME.py and --set, but no --config")
     if (given.sweep or given.set) and not sweeps:
         stop("--sweep and --set are for --mode=sweep")
+    # The others find the config in the run's folder.
     needs_config = given.workdir is None or given.mode == "train"
     if given.config is None and needs_config and not sweeps:
         stop("--config=configs/NAME.py is missing")
@@ -32,8 +53,9 @@ def check_flags(given: flags.FlagValues) -> None:
     addresses = (given.coordinator, given.num_processes, given.process_id)
     if any(value is not None for value in addresses) and not given.distributed:
         stop("--coordinator, --num_processes and --process_id are for --distributed")
-    if (given.analysis or given.groups) and given.mode != "sample":
-        stop("--analysis is for --mode=sample")
+    for flag in ("analysis", "groups", "output"):
+        if given[flag].value is not None and given.mode != "sample":
+            stop(f"--{flag} is for --mode=sample")
 
 
 def stop(error: Exception | str) -> NoReturn:
@@ -41,40 +63,137 @@ def stop(error: Exception | str) -> NoReturn:
     parallel.end(f"error: {' '.join(str(error).split())}")
 
 
-def set_field(config: ConfigDict, setting: str) -> None:
-    """Sets "FIELD=VALUE", with the checks that --config.FIELD=VALUE has.
+def load_config_file(file: pathlib.Path, argument: str = "") -> ConfigDict:
+    """The config of a file, locked; the argument, if any, is `get_config`'s.
 
     Raises:
-      ConfigError: there is no such field, or its type is another.
+      ConfigError: there is no such file, or a mistake in it.
     """
-    field, equals, value = setting.partition("=")
-    if not equals:
-        raise ConfigError(f"--set={setting} must be --set=FIELD=VALUE")
-    argument = f"--config.{field}={value}"
-    flag_values = flags.FlagValues()
+    config = call_file(file, "get_config", *filter(None, [argument]))
+    if not isinstance(config, ConfigDict):
+        raise ConfigError(f"{file}: get_config() must return a ConfigDict")
+    return config.lock()
+
+
+def call_file(file: pathlib.Path, function: str, *arguments: str) -> Any:
+    """Calls a function of a Python file; any mistake in it is a ConfigError."""
+    try:
+        module = runpy.run_path(str(file))
+        if function not in module:
+            raise NameError(f"it has no function {function}")
+        return module[function](*arguments)
+    except Exception as error:
+        lines = [
+            frame.lineno
+            for frame in traceback.extract_tb(error.__traceback__)
+            if frame.filename == str(file)
+        ]
+        where = f"{file}, line {lines[-1]}" if lines else str(file)
+        reason = getattr(error, "strerror", None) or error  # of an OSError, no path
+        raise ConfigError(f"{where}: {type(error).__name__}: {reason}") from error
+
+
+def override(config: ConfigDict, arguments: Iterable[str]) -> None:
+    """Sets fields of a config, by arguments "--config.FIELD=VALUE".
+
+    A value gets the type of its field. Arguments of optimisers may be any that optax
+    knows, and None, which leaves one out.
+
+    Raises:
+      ConfigError: there is no such field, or the value does not fit it.
+    """
+    typed = []
+    for argument in arguments:
+        field, _, text = argument.partition("=")
+        field = field.removeprefix("--noconfig.").removeprefix("--config.")
+        section, _, name = field.rpartition(".")
+        if section in _OPEN_SECTIONS and name.isidentifier():
+            _set_open(config, section, name, _literal(text))
+            continue
+        _check_field(config, field, argument)
+        typed.append(argument)
+    values = flags.FlagValues()
     try:
         config_flags.DEFINE_config_dict(
-            "config", config, flag_values=flag_values, sys_argv=["", argument]
+            "config", config, flag_values=values, sys_argv=["", *typed]
         )
-        flag_values(["", argument])
-    except KeyError:
-        reason = f"config has no field {field!r}"
-    except (flags.Error, AttributeError, TypeError, ValueError) as error:
-        reason = _message(error).removeprefix(f"flag {argument}: ")
-    else:
+        values(["", *typed])
+    except _FLAG_ERRORS as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(reason.removeprefix("flag ")) from error
+
+
+def set_field(config: ConfigDict, setting: str) -> None:
+    """`override` with one "FIELD=VALUE", the value of a flag --set."""
+    if "=" not in setting:
+        raise ConfigError(f"--set={setting} must be --set=FIELD=VALUE")
+    argument = f"--config.{setting}"
+    try:
+        override(config, [argument])
+    except ConfigError as error:
+        reason = str(error).removeprefix(f"{argument}: ")
+        raise ConfigError(f"--set={setting}: {reason}") from error
+
+
+def update(config: ConfigDict, fields: Mapping[str, Any]) -> None:
+    """Sets fields of a config, {"section.field": value}.
+
+    Raises:
+      ConfigError: as `override`.
+    """
+    for field, value in fields.items():
+        section, _, name = field.rpartition(".")
+        if section in _OPEN_SECTIONS:
+            _set_open(config, section, name, value)
+            continue
+        _check_field(config, field, field)
+        try:
+            config.update_from_flattened_dict({field: value})
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise ConfigError(f"{field}: {error}") from error
+
+
+def _split_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Flags of ours, and those of the config's fields as "--config.FIELD=VALUE"."""
+    others, overrides = [], []
+    waiting = list(arguments)
+    while waiting:
+        argument = waiting.pop(0)
+        flag = "--" + argument.lstrip("-") if argument.startswith("-") else argument
+        if not flag.startswith(("--config.", "--noconfig.")):
+            others.append(argument)
+            continue
+        # "--config.FIELD VALUE"; a bool may stand alone.
+        follows = waiting and not waiting[0].startswith("--")
+        if "=" not in flag and flag.startswith("--config.") and follows:
+            flag = f"{flag}={waiting.pop(0)}"
+        overrides.append(flag)
+    return others, overrides
+
+
+def _check_field(config: ConfigDict, field: str, argument: str) -> None:
+    """Raises ConfigError, with what may be meant, if there is no such field."""
+    known = flatten(config.to_dict())
+    if field in known:
         return
-    raise ConfigError(f"--set={setting}: {reason}")
+    inner = [name for name in known if name.startswith(f"{field}.")]
+    if inner:
+        raise ConfigError(f"{argument}: config.{field} has fields: {', '.join(inner)}")
+    close = difflib.get_close_matches(field, known, n=1)
+    meant = f"; did you mean {close[0]!r}?" if close else ""
+    raise ConfigError(f"{argument}: config has no field {field!r}{meant}")
 
 
-def _message(error: Exception) -> str:
-    """What ml_collections' config flags raise, without what only we can use."""
-    message = str(error).strip()
-    if isinstance(error, AttributeError):
-        # Of a KeyError, whose text is in quotes; it suggests a field's name.
-        cause = error.args[0]
-        text = cause.args[0] if isinstance(cause, KeyError) else message
-        return f"config has no field {'. '.join(text.splitlines())}"
-    if "Traceback" in message:
-        # A config file's own error comes with its traceback and ends with its message.
-        return message.splitlines()[-1].strip()
-    return message
+def _set_open(config: ConfigDict, section: str, name: str, value: Any) -> None:
+    for part in section.split("."):
+        config = config[part]
+    with config.unlocked(), config.ignore_type():
+        config[name] = value
+
+
+def _literal(text: str) -> Any:
+    """A number, None, True or False; else the text itself."""
+    try:
+        return ast.literal_eval(text)
+    except (SyntaxError, ValueError):
+        return text

@@ -22,13 +22,17 @@ from gan_jax.classifier import (
     load_or_train_classifier,
     train_classifier,
 )
-from gan_jax.data import Dataset
+from gan_jax.data import Dataset, remarks
+from gan_jax.data.batches import fixed_order
 from gan_jax.generator import Generator, load_generators, open_checkpoints
+from gan_jax.precision import in_32_bits
 from gan_jax.report.files import atomic_write
+from gan_jax.report.metric_log import MetricLogError, read_column
 from gan_jax.sampling import balanced_labels
-from gan_jax.workdir import check_evaluation_config
+from gan_jax.workdir import EVALUATION_FILE, check_evaluation_config
 
-EVALUATION_FILE = "evaluation.json"
+# Of the way from guessing to perfection; a judge below it is warned of.
+MIN_SKILL = 0.25
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,6 +103,7 @@ def gan_train(
     return classifier.accuracy(test_images, test_labels)
 
 
+@in_32_bits
 def evaluate(
     config: ConfigDict, workdir: pathlib.Path, step: int | None = None
 ) -> dict[str, Any]:
@@ -113,6 +118,8 @@ def evaluate(
     Args:
       step: of the checkpoint; None: the latest, and the best besides.
 
+    `warnings`, if there are any, says what makes the scores say less than they seem to.
+
     Returns:
       What evaluation.json holds.
 
@@ -125,6 +132,7 @@ def evaluate(
     generators = load_generators(workdir, step, config=config)
     best = _best(config, workdir, generators) if step is None else None
     judge = Judge.load_or_train(config, dataset)
+    real_scores = _real_scores(config, judge)
     result = {
         "step": generators[0].step,
         "seed": config.seed,
@@ -134,7 +142,7 @@ def evaluate(
             "num_train": len(dataset.train_labels),
             "num_test": len(dataset.test_labels),
         },
-        **_real_scores(config, judge),
+        **real_scores,
         **_scores(config, judge, generators),
     }
     if best is not None:
@@ -147,6 +155,9 @@ def evaluate(
         # Where the latest is the best, its scores are the ones above.
         if best[0].step != result["step"]:
             result["best"] |= _scores(config, judge, best)
+    warnings = _warnings(dataset, real_scores["real_accuracy"])
+    if warnings:
+        result["warnings"] = warnings
     with atomic_write(workdir / EVALUATION_FILE) as temporary:
         temporary.write_text(json.dumps(result, indent=2) + "\n")
     return result
@@ -157,6 +168,7 @@ def format_scores(result: dict) -> str:
     judge = result["classifier"]
     lines = [
         f"judge {judge['name']}: {judge['test_accuracy']:.2%} of the real test images",
+        *(f"warning: {warning}" for warning in result.get("warnings", ())),
         _score_line(f"step {result['step']:,}", result, result["inception_score_real"]),
     ]
     best = result.get("best")
@@ -194,7 +206,12 @@ def _best(
     config: ConfigDict, workdir: pathlib.Path, latest: list[Generator]
 ) -> list[Generator] | None:
     """The best checkpoint's generators; None if there is no best or it is damaged."""
-    with open_checkpoints(config, workdir) as checkpoints:
+    try:
+        scores = read_column(workdir, config.checkpoints.best_metric)
+    except MetricLogError as error:
+        logging.warning("The best checkpoint is not known: %s", error)
+        return None
+    with open_checkpoints(config, workdir, scores) as checkpoints:
         step = checkpoints.best_step()
     if step is None:
         return None
@@ -226,12 +243,25 @@ def _real_scores(config: ConfigDict, judge: Judge) -> dict[str, Any]:
     logits = judge.classifier.logits(dataset.test_images)
     accuracy = metrics.accuracy(logits, dataset.test_labels)
     num_splits = min(config.eval.num_splits, len(dataset.test_labels))
-    mean, std = metrics.inception_score(logits, num_splits)
+    mean, std = metrics.inception_score(logits[fixed_order(len(logits))], num_splits)
     return {
         "classifier": {"name": judge.settings.name, "test_accuracy": accuracy},
         "real_accuracy": accuracy,
         "inception_score_real": {"mean": mean, "std": std},
     }
+
+
+def _warnings(dataset: Dataset, real_accuracy: float) -> list[str]:
+    """What makes the scores say less than they seem to."""
+    lines = remarks(dataset)
+    counts = np.bincount(dataset.test_labels)
+    chance = counts.max() / counts.sum()
+    if real_accuracy < chance + MIN_SKILL * (1 - chance):
+        lines.append(
+            f"the judge is right on {real_accuracy:.1%} of the real test images, where "
+            f"always guessing the same class gives {chance:.1%}: its scores say little"
+        )
+    return lines
 
 
 def _scores(

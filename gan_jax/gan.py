@@ -117,8 +117,8 @@ class Gan:
         """
         generator_key, discriminator_key = jax.random.split(key)
         labels = jnp.zeros(2, jnp.int32)
-        latents = jnp.zeros((2, self.latent_size))
-        images = jnp.zeros((2, *self.image_shape))
+        latents = jnp.zeros((2, self.latent_size), jnp.float32)
+        images = jnp.zeros((2, *self.image_shape), jnp.float32)
         generator = self.generator.init(
             generator_key, latents, self._labels(labels), train=False
         )
@@ -421,8 +421,8 @@ class Gan:
             "discriminator_loss": self.loss.discriminator(
                 real.logits, fake.logits, targets
             ),
-            "real_accuracy": jnp.mean(real.logits > self.loss.boundary),
-            "fake_accuracy": jnp.mean(fake.logits < self.loss.boundary),
+            "real_accuracy": _fraction(real.logits > self.loss.boundary),
+            "fake_accuracy": _fraction(fake.logits < self.loss.boundary),
         }
         if self._classifies:
             class_loss = self._class_loss(real, real_labels)
@@ -491,6 +491,10 @@ def count_params(variables: dict[str, PyTree]) -> tuple[int, int]:
 
     learned = {name: variables[name] for name in variables if name != REFERENCE}
     return count(learned), count(variables["params"])
+
+
+def _fraction(true: jax.Array) -> jax.Array:
+    return jnp.mean(true, dtype=jnp.float32)
 
 
 def _named_keys(key: jax.Array, *names: str) -> dict[str, jax.Array]:

@@ -1,7 +1,9 @@
 """Trained generators: found in a run's folder, ready to sample from."""
 
 import dataclasses
+import operator
 import pathlib
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +13,9 @@ from ml_collections import ConfigDict
 from gan_jax import build
 from gan_jax.checkpoint import Checkpointer, CheckpointError
 from gan_jax.data import DatasetSpec
+from gan_jax.paths import local_path
 from gan_jax.population import variables_of_members
+from gan_jax.precision import in_32_bits
 from gan_jax.report.files import atomic_write
 from gan_jax.report.grids import image_grid, save_png
 from gan_jax.sampling import Sampler, balanced_labels
@@ -21,7 +25,8 @@ from gan_jax.workdir import check_evaluation_config, load_config
 GRID_COLUMNS = 10  # samples of a class, or in a row
 
 
-@dataclasses.dataclass(frozen=True)
+# eq=False: comparing arrays with == has no single truth value.
+@dataclasses.dataclass(frozen=True, eq=False)
 class Generator:
     """A generator with its variables.
 
@@ -43,20 +48,22 @@ class Generator:
         The same key and labels give the same images.
 
         Args:
-          key: typed key, `jax.random.key(seed)`.
+          key: `jax.random.key(seed)`; `jax.random.PRNGKey(seed)` means the same.
           labels_or_n: the classes wanted, [N] integers; or N, which a conditional
             generator takes as N images of every class in turn.
 
         Raises:
           ValueError: labels out of range, not one-dimensional or not integers; labels
             given to an unconditional generator; N below 1.
+          TypeError: the key is none, or N no whole number.
         """
         labels = self._wanted_labels(labels_or_n)
-        return self.sampler(self.variables, key, labels)
+        return self.sampler(self.variables, _one_key(key), labels)
 
     def latents(self, key: jax.Array, labels_or_n: np.ndarray | int) -> jax.Array:
         """The latents [N, Z] of the images that `sample` gives for these arguments."""
-        return self.sampler.latents(key, self._wanted_labels(labels_or_n))
+        labels = self._wanted_labels(labels_or_n)
+        return self.sampler.latents(_one_key(key), labels)
 
     def generate(
         self, latents: jax.Array, labels: np.ndarray | None, key: jax.Array
@@ -66,31 +73,33 @@ class Generator:
         Args:
           latents: [N, Z].
           labels: the classes, [N] integers; None for an unconditional generator.
-          key: one typed key, of which every image gets its own, or [N] of them. In
-            train mode it draws the image's dropout and the batch in which it is
-            generated; images of equal keys have these in common and differ by latent
-            and label alone. In eval mode it has no effect.
+          key: one key, of which every image gets its own, or [N] of them. In train mode
+            it draws the image's dropout and the batch in which it is generated; images
+            of equal keys have these in common and differ by latent and label alone. In
+            eval mode it has no effect.
 
         Raises:
-          ValueError: labels as in `sample`, or missing; latents of another shape; as
-            many labels or keys as there are no latents.
+          ValueError: labels as in `sample`, or missing; latents of another shape, or
+            not finite; not as many labels or keys as latents.
+          TypeError: a key is none, or latents are no numbers.
         """
-        size = self.latent_size
-        if np.ndim(latents) != 2 or not len(latents) or latents.shape[1] != size:
-            raise ValueError(
-                f"latents must be of shape [N, {size}], not {np.shape(latents)}"
-            )
+        latents = _checked_latents(latents, self.latent_size)
         number = len(latents)
         if self.conditional == (labels is None):
             wants = "one label for each" if self.conditional else "no labels"
             raise ValueError(f"this generator takes {wants} of the {number} latents")
         labels = np.zeros(number, np.int32) if labels is None else np.asarray(labels)
+        key = _typed_keys(key)
         if key.ndim == 0:
-            key = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(number))
+            key = jax.vmap(jax.random.fold_in, (None, 0))(
+                key, jnp.arange(number, dtype=jnp.int32)
+            )
         for name, array in (("labels", labels), ("keys", key)):
-            if len(array) != number:
-                raise ValueError(f"{len(array)} {name} for {number} latents")
-        return self.sampler.generate(self.variables, key, labels, jnp.asarray(latents))
+            if np.shape(array) != (number,):
+                raise ValueError(
+                    f"{name} of shape {np.shape(array)} for {number} latents"
+                )
+        return self.sampler.generate(self.variables, key, labels, latents)
 
     @property
     def latent_size(self) -> int:
@@ -104,12 +113,67 @@ class Generator:
 
     def _wanted_labels(self, labels_or_n: np.ndarray | int) -> np.ndarray:
         if np.ndim(labels_or_n) == 0:
-            if labels_or_n < 1:
-                raise ValueError(f"number of images must be >= 1, not {labels_or_n}")
-            return balanced_labels(int(labels_or_n), self.spec.num_classes)
+            return balanced_labels(_whole(labels_or_n), self.spec.num_classes)
         if not self.conditional:
             raise ValueError("this generator is unconditional: it takes no labels")
         return np.asarray(labels_or_n)
+
+
+def _typed_keys(key: jax.Array) -> jax.Array:
+    """Keys as `jax.random.key` makes them, of those or of raw ones (`PRNGKey`)."""
+    if isinstance(key, jax.Array | np.ndarray):
+        if jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+            return key
+        raw_shape = jax.eval_shape(jax.random.PRNGKey, 0).shape
+        if key.dtype == np.uint32 and key.shape[-1:] == raw_shape:
+            return jax.random.wrap_key_data(key)
+        raise TypeError(
+            f"key must be jax.random.key(seed), not {key.dtype} of shape {key.shape}"
+        )
+    raise TypeError(f"key must be jax.random.key(seed), not {key!r:.50}")
+
+
+def _one_key(key: jax.Array) -> jax.Array:
+    key = _typed_keys(key)
+    if key.ndim:
+        raise TypeError(f"one key is needed, not keys of shape {key.shape}")
+    return key
+
+
+def _whole(number: int) -> int:
+    """A number of images."""
+    try:
+        if isinstance(number, bool | np.bool_):
+            raise TypeError
+        whole = operator.index(number)
+    except TypeError:
+        raise TypeError(
+            f"number of images must be a whole number, not {number!r:.50}"
+        ) from None
+    if whole < 1:
+        raise ValueError(f"number of images must be >= 1, not {whole}")
+    return whole
+
+
+def _checked_latents(latents: jax.Array, size: int) -> jax.Array:
+    """Float32 [N, size]; the values of those that are traced are not known yet."""
+    if np.ndim(latents) != 2 or not len(latents) or np.shape(latents)[1] != size:
+        raise ValueError(
+            f"latents must be of shape [N, {size}], not {np.shape(latents)}"
+        )
+    traced = isinstance(latents, jax.core.Tracer)
+    dtype = latents.dtype if traced else np.asarray(latents).dtype
+    if not any(jnp.issubdtype(dtype, kind) for kind in (jnp.floating, jnp.integer)):
+        raise TypeError(f"latents must be real numbers, not {dtype}")
+    latents = jnp.asarray(latents, jnp.float32)
+    if not traced:
+        (bad,) = np.nonzero(~np.isfinite(np.asarray(latents)).all(axis=1))
+        if bad.size:
+            raise ValueError(
+                f"{bad.size} of {len(latents)} latents are not finite, the first of "
+                f"them number {bad[0]}"
+            )
+    return latents
 
 
 def load_generator(
@@ -130,7 +194,7 @@ def load_generator(
       ConfigError: the folder holds no run, or none of that seed.
       CheckpointError: no checkpoint, none of that step, or none usable.
     """
-    workdir = pathlib.Path(workdir)
+    workdir = local_path(workdir, "workdir")
     config = config or load_config(workdir)
     seeds = build.seeds(config)
     if seed is not None and seed not in seeds:
@@ -139,6 +203,7 @@ def load_generator(
     return load_generators(workdir, step, config=config)[number]
 
 
+@in_32_bits
 def load_generators(
     workdir: str | pathlib.Path,
     step: int | None = None,
@@ -146,7 +211,7 @@ def load_generators(
     config: ConfigDict | None = None,
 ) -> list[Generator]:
     """The generators of all seeds of a run, see `load_generator`."""
-    workdir = pathlib.Path(workdir)
+    workdir = local_path(workdir, "workdir")
     config = config or load_config(workdir)
     spec = build.dataset_spec(config)
     gan = build.build_gan(config, spec)
@@ -173,12 +238,19 @@ def load_generators(
     ]
 
 
-def open_checkpoints(config: ConfigDict, workdir: pathlib.Path) -> Checkpointer:
-    """The checkpoints of the run in `workdir`."""
+def open_checkpoints(
+    config: ConfigDict,
+    workdir: pathlib.Path,
+    scores: Mapping[int, float] | None = None,
+) -> Checkpointer:
+    """The checkpoints of the run in `workdir`.
+
+    `scores` say which is the best one, as in `Checkpointer`.
+    """
     return Checkpointer(
         workdir / "checkpoints",
         keep_latest=config.checkpoints.keep_latest,
-        best_metric=config.checkpoints.best_metric or None,
+        scores=scores,
     )
 
 
@@ -196,13 +268,18 @@ def sample_grid(generator: Generator, key: jax.Array) -> np.ndarray:
     return image_grid(images, columns=GRID_COLUMNS, row_labels=row_labels)
 
 
+@in_32_bits
 def write_samples(
-    config: ConfigDict, workdir: pathlib.Path, step: int | None = None
+    config: ConfigDict,
+    workdir: pathlib.Path,
+    step: int | None = None,
+    output: pathlib.Path | None = None,
 ) -> pathlib.Path:
     """Writes samples.npz and samples.png of a checkpoint; returns the former's path.
 
     samples.npz holds `images` uint8 [N, H, W, C] and `labels` int32 [N] (of an
-    unconditional generator all -1) with N config.eval.num_samples; samples.png a grid.
+    unconditional generator all -1) with N `build.number_of_samples`; samples.png a
+    grid. They are written to `output`, or else to `workdir`.
 
     Raises:
       ConfigError, CheckpointError: see there.
@@ -211,13 +288,14 @@ def write_samples(
     check_evaluation_config(workdir, config)
     generator = load_generator(workdir, step, config=config)
     key = build.random_keys(config.seed)["samples"]
-    num_samples = config.eval.num_samples
+    num_samples = build.number_of_samples(config)
     images = np.asarray(generator.sample(key, num_samples))
     labels = np.full(num_samples, -1, np.int32)
     if generator.conditional:
         labels = balanced_labels(num_samples, generator.spec.num_classes)
-    path = workdir / "samples.npz"
+    output = output or workdir
+    path = output / "samples.npz"
     with atomic_write(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, images=images, labels=labels)
-    save_png(workdir / "samples.png", sample_grid(generator, key))
+    save_png(output / "samples.png", sample_grid(generator, key))
     return path

@@ -51,7 +51,9 @@ def truncate_normal(latents: jax.Array, key: jax.Array, threshold: float) -> jax
 
     Source: Brock et al. 2019, section 3.1 (the truncation trick).
     """
-    redrawn = jax.random.truncated_normal(key, -threshold, threshold, latents.shape)
+    redrawn = jax.random.truncated_normal(
+        key, -threshold, threshold, latents.shape, latents.dtype
+    )
     return jnp.where(jnp.abs(latents) <= threshold, latents, redrawn)
 
 

@@ -185,7 +185,7 @@ def class_loss(
 
     Source: Odena et al. 2017, section 4 (L_C); smoothing: Sridhar.
     """
-    one_hot = jax.nn.one_hot(labels, class_logits.shape[-1])
+    one_hot = jax.nn.one_hot(labels, class_logits.shape[-1], dtype=class_logits.dtype)
     targets = optax.smooth_labels(one_hot, smoothing)
     return optax.softmax_cross_entropy(class_logits, targets).mean()
 

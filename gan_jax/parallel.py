@@ -21,7 +21,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import jax
 import numpy as np
@@ -30,6 +30,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from gan_jax.types import PyTree
 
+Number = TypeVar("Number", int, float)
 AXIS = "batch"
 PARALLEL = ("jit", "pmap")
 
@@ -283,6 +284,21 @@ def connect(
         raise ConnectionError(f"cannot join the other processes: {error}") from error
 
 
+def check_devices() -> None:
+    """Finds the devices.
+
+    Raises:
+      ConnectionError: there are none of the kind that JAX is told to use.
+    """
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:
+        wanted = jax.config.jax_platforms
+        asked = f" (JAX_PLATFORMS is {wanted!r})" if wanted else ""
+        reason = f": {error}" if str(error) else ""
+        raise ConnectionError(f"JAX finds no device{asked}{reason}") from error
+
+
 def disconnect() -> None:
     """Waits for the other processes to come here too; then each is on its own."""
     if jax.process_count() > 1:
@@ -310,11 +326,16 @@ def any_process(flag: bool) -> bool:
     return bool(multihost_utils.process_allgather(np.asarray(flag)).any())
 
 
-def of_main(value: float) -> float:
-    """The main process's value, in all processes; all must ask."""
+def of_main(value: Number) -> Number:
+    """The main process's value, in all processes; all must ask.
+
+    Floats are rounded to float32.
+    """
     if jax.process_count() == 1:
         return value
-    return float(multihost_utils.broadcast_one_to_all(np.float32(value)))
+    kind = type(value)
+    array = np.asarray(value, np.int32 if kind is int else np.float32)
+    return kind(multihost_utils.broadcast_one_to_all(array))
 
 
 def _put_global(array: jax.Array, sharding: NamedSharding) -> jax.Array:

@@ -8,14 +8,14 @@ several processes that share a sweep write the same one.
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import pathlib
 import re
-import runpy
 import shlex
+import sys
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+import traceback
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -24,14 +24,17 @@ from ml_collections import ConfigDict
 from gan_jax import build
 from gan_jax.build import ConfigError
 from gan_jax.checkpoint import CheckpointError
-from gan_jax.command_line import set_field
+from gan_jax.command_line import call_file, load_config_file, set_field, update
 from gan_jax.data import DataError
-from gan_jax.evaluate import EVALUATION_FILE, evaluate, format_scores
+from gan_jax.evaluate import evaluate, format_scores
+from gan_jax.interrupts import announced_interrupts
+from gan_jax.lock import BusyError, lock_file
+from gan_jax.paths import local_path
 from gan_jax.report.files import atomic_write
 from gan_jax.report.metric_log import MetricLogError
 from gan_jax.report.score_table import Row, Score, csv_table, markdown_table
 from gan_jax.train import train
-from gan_jax.workdir import CONFIG_FILE, check_training_config
+from gan_jax.workdir import CONFIG_FILE, EVALUATION_FILE, check_training_config
 
 # What may be wrong with a run, other than this code: told in one line.
 RUN_ERRORS = (
@@ -95,7 +98,8 @@ def run_sweep(file: str, workdir: pathlib.Path, settings: Sequence[str]) -> bool
       SweepError: the file is no sweep, a setting does not fit a run's config, or runs
         failed.
     """
-    jobs = [_Job.plan(run, workdir, settings) for run in load_sweep(file)]
+    folder = local_path(file, "sweep").absolute().parent
+    jobs = [_Job.plan(run, workdir, settings, folder) for run in load_sweep(file)]
     title = shlex.join([file, *(f"--set={setting}" for setting in settings)])
     elsewhere: list[_Job] = []
 
@@ -123,11 +127,12 @@ def run_sweep(file: str, workdir: pathlib.Path, settings: Sequence[str]) -> bool
         return False
     if elsewhere:
         print(f"Other processes are at {', '.join(job.run.name for job in elsewhere)}.")
-    failed = [row.name for row in rows if row.state.startswith("error")]
+    failed = [row for row in rows if row.state.startswith("error")]
     if failed:
         raise SweepError(
-            f"{len(failed)} of {len(rows)} runs failed ({', '.join(failed)}), the same "
-            "command tries them again"
+            f"{len(failed)} of {len(rows)} runs failed "
+            f"({', '.join(row.name for row in failed)}), the same command tries them "
+            f"again; the first: {failed[0].state.removeprefix('error: ')}"
         )
     return True
 
@@ -135,7 +140,7 @@ def run_sweep(file: str, workdir: pathlib.Path, settings: Sequence[str]) -> bool
 def load_sweep(file: str) -> list[Run]:
     """The runs of a sweep file; SweepError if it has none or their names are unfit."""
     try:
-        runs = _call(file, "get_sweep")
+        runs = call_file(local_path(file, "sweep"), "get_sweep")
     except ConfigError as error:
         raise SweepError(error) from error
     if not runs or not all(isinstance(run, Run) for run in runs):
@@ -149,14 +154,24 @@ def load_sweep(file: str) -> list[Run]:
     return runs
 
 
-def build_config(run: Run) -> ConfigDict:
-    """The config of a run; ConfigError if there is none, or an override is none."""
-    file, *argument = run.config.split(":", 1)
-    config = _call(file, "get_config", *argument)
-    config.lock()
+def build_config(run: Run, folder: pathlib.Path) -> ConfigDict:
+    """The config of a run.
+
+    Its file is looked for from `folder`, the sweep file's, and the folders that this
+    one is in; then from the current folder and where Python looks for modules (with
+    main.py, its folder).
+
+    Raises:
+      ConfigError: there is no such file, or an override does not fit it.
+    """
+    file, _, argument = run.config.partition(":")
+    places = [folder, *folder.parents, pathlib.Path(), *map(pathlib.Path, sys.path)]
+    found = [place / file for place in places if (place / file).is_file()]
+    # The error names a missing one as it is written.
+    config = load_config_file(found[0] if found else pathlib.Path(file), argument)
     try:
-        config.update_from_flattened_dict(run.overrides)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        update(config, run.overrides)
+    except ConfigError as error:
         raise ConfigError(f"an override does not fit {run.config}: {error}") from error
     return config
 
@@ -172,10 +187,16 @@ class _Job:
     old_failure: int | None  # which failure was recorded when this process began
 
     @classmethod
-    def plan(cls, run: Run, workdir: pathlib.Path, settings: Sequence[str]) -> "_Job":
+    def plan(
+        cls,
+        run: Run,
+        workdir: pathlib.Path,
+        settings: Sequence[str],
+        folder: pathlib.Path,
+    ) -> "_Job":
         config, config_error = None, None
         try:
-            config = build_config(run)
+            config = build_config(run, folder)
         except ConfigError as error:
             config_error = _one_line(error)
         else:
@@ -213,29 +234,44 @@ class _Job:
         if problem is not None:
             self._report("error", problem)
             return True
-        with _lock(self.folder.with_name(f"{self.run.name}.lock")) as is_ours:
+        with lock_file(self.folder.with_name(f"{self.run.name}.lock")) as is_ours:
             if not is_ours:
                 return False
             if self.evaluation() is not None:
                 self._report("finished")
             elif self.failure() not in (None, self.old_failure):
-                self._report("error", self.error_file.read_text())  # another process's
+                self._report("error", self.recorded_error())  # another process's
             else:
-                self._train_and_evaluate()
+                return self._train_and_evaluate()
         return True
 
-    def _train_and_evaluate(self) -> None:
+    def _train_and_evaluate(self) -> bool:
+        """Returns False if a process outside the sweep is at the run."""
         self.error_file.unlink(missing_ok=True)
         self._report(self.run.config)
         try:
             if not train(self.config, self.folder):
                 raise KeyboardInterrupt
-            print(format_scores(evaluate(self.config, self.folder)), flush=True)
-        except (*RUN_ERRORS, jax.errors.JaxRuntimeError) as error:
+            with announced_interrupts():
+                scores = evaluate(self.config, self.folder)
+            print(format_scores(scores), flush=True)
+        except BusyError:
+            return False
+        except Exception as error:
             message = _one_line(error)
+            details = ""
+            if not isinstance(error, (*RUN_ERRORS, jax.errors.JaxRuntimeError)):
+                # A mistake in the program, or in what the config names.
+                message = f"{type(error).__name__}: {message}"
+                details = traceback.format_exc()
             self._report("error", message)
             with atomic_write(self.error_file) as temporary:
-                temporary.write_text(f"{message}\n")
+                temporary.write_text(f"{message}\n{details}", encoding="utf-8")
+        return True
+
+    def recorded_error(self) -> str:
+        """The first line of the file that a failure leaves; a traceback may follow."""
+        return self.error_file.read_text(encoding="utf-8").partition("\n")[0]
 
     def _report(self, *parts: str) -> None:
         print(": ".join((self.run.name, *parts)).strip(), flush=True)
@@ -257,10 +293,12 @@ class _Job:
         if not (self.folder / CONFIG_FILE).exists():
             return None
         try:
-            scores = json.loads((self.folder / EVALUATION_FILE).read_text())
-        except (FileNotFoundError, ValueError):
+            text = (self.folder / EVALUATION_FILE).read_text(encoding="utf-8")
+            scores = json.loads(text)
+            num_train = scores["data"]["num_train"]
+        except (FileNotFoundError, ValueError, LookupError, TypeError):
             return None
-        last = build.number_of_steps(self.config, scores["data"]["num_train"])
+        last = build.number_of_steps(self.config, num_train)
         # Of an earlier step if somebody evaluated that one since.
         return scores if scores["step"] == last else None
 
@@ -273,9 +311,10 @@ class _Job:
         evaluation = self.evaluation()
         if evaluation is not None:
             steps_per_epoch = evaluation["data"]["num_train"] // self.config.batch_size
+            warnings = "; ".join(evaluation.get("warnings", ()))
             return dataclasses.replace(
                 line,
-                state="finished",
+                state=f"finished; warning: {warnings}" if warnings else "finished",
                 scores=_scores(evaluation),
                 steps=evaluation["step"],
                 epochs=evaluation["step"] / steps_per_epoch,
@@ -284,8 +323,7 @@ class _Job:
         if elsewhere:
             return dataclasses.replace(line, state="running elsewhere")
         with contextlib.suppress(FileNotFoundError):
-            failure = self.error_file.read_text().strip()
-            return dataclasses.replace(line, state=f"error: {failure}")
+            return dataclasses.replace(line, state=f"error: {self.recorded_error()}")
         begun = (self.folder / CONFIG_FILE).exists()
         return dataclasses.replace(line, state="unfinished" if begun else "not run")
 
@@ -306,41 +344,12 @@ def _write_table(title: str, workdir: pathlib.Path, rows: Sequence[Row]) -> str:
     """Writes both tables and returns the Markdown one."""
     table = f"{markdown_table(rows)}\n{_CAPTION}\n"
     # A name that no run's lock can have.
-    with _lock(workdir / "table.md.lock", wait=True):
+    with lock_file(workdir / "table.md.lock", wait=True):
         with atomic_write(workdir / "table.md") as temporary:
             temporary.write_text(f"# {title}\n\n{table}", encoding="utf-8")
         with atomic_write(workdir / "table.csv") as temporary:
             temporary.write_text(csv_table(rows), encoding="utf-8")
     return table
-
-
-@contextlib.contextmanager
-def _lock(path: pathlib.Path, *, wait: bool = False) -> Iterator[bool]:
-    """Locks a file against other processes; yields whether it could.
-
-    The system frees it when the process ends in whatever way. The file stays, since
-    another process may have opened it already.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        is_ours = True
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            is_ours = False
-        yield is_ours
-
-
-def _call(file: str, function: str, *arguments: str) -> Any:
-    """Calls a function of a Python file; any mistake in it is a ConfigError."""
-    try:
-        module = runpy.run_path(file)
-        if function not in module:
-            raise NameError(f"it has no function {function}")
-        return module[function](*arguments)
-    except Exception as error:
-        reason = getattr(error, "strerror", None) or error  # of an OSError, no path
-        raise ConfigError(f"{file}: {type(error).__name__}: {reason}") from error
 
 
 def _one_line(error: Exception) -> str:

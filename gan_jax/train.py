@@ -5,8 +5,6 @@ import dataclasses
 import functools
 import math
 import pathlib
-import signal
-import threading
 import time
 from collections.abc import Iterator, Sequence
 
@@ -18,7 +16,7 @@ from tqdm import tqdm
 
 from gan_jax import build, parallel
 from gan_jax.checkpoint import Checkpointer
-from gan_jax.data import Dataset
+from gan_jax.data import Dataset, remarks
 from gan_jax.evaluate import Judge
 from gan_jax.gan import Gan
 from gan_jax.generator import (
@@ -27,19 +25,37 @@ from gan_jax.generator import (
     sample_grid,
 )
 from gan_jax.host_memory import return_large_blocks_when_freed
+from gan_jax.interrupts import Interrupts, caught_interrupts
 from gan_jax.parallel import OneDevice
 from gan_jax.population import variables_of_members
+from gan_jax.precision import in_32_bits
 from gan_jax.report.grids import save_png
-from gan_jax.report.metric_log import MetricLog, read_metrics
+from gan_jax.report.metric_log import (
+    METRICS_FILE,
+    MetricLog,
+    Row,
+    read_column,
+    read_metrics,
+)
 from gan_jax.steps import LoopState, compile_run_steps
 from gan_jax.types import Batch, PyTree
-from gan_jax.workdir import save_config
+from gan_jax.workdir import (
+    load_config,
+    locked_workdir,
+    number_of_extensions,
+    record_changes,
+    refuse_lost_checkpoints,
+    save_config,
+)
+
+_UNKNOWN_RATES = {"steps_per_second": math.nan, "seconds_per_epoch": math.nan}
 
 
 class TrainingDivergedError(FloatingPointError):
     """A metric is not finite any more; what was saved before is kept."""
 
 
+@in_32_bits
 def train(config: ConfigDict, workdir: pathlib.Path) -> bool:
     """Trains, or goes on where the last checkpoint in `workdir` left off.
 
@@ -59,27 +75,121 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> bool:
     build.check_config(config)
     devices = build.build_devices(config)
     dataset = build.build_dataset(config)
+    for remark in remarks(dataset):
+        _say(f"warning: {remark}")
     gan = build.build_gan(config, dataset.spec)
-    num_steps = build.number_of_steps(config, len(dataset.train_labels))
-    if parallel.is_main():
-        save_config(workdir, config)
-    references = build.reference_examples(config, gan, dataset)
-    run_steps, state = build.build_training(config, gan, num_steps, references, devices)
+    num_train = len(dataset.train_labels)
+    num_steps = build.number_of_steps(config, num_train)
     with (
-        open_checkpoints(config, workdir) as checkpoints,
-        _interrupt_flag() as interrupted,
+        locked_workdir(workdir) if parallel.is_main() else contextlib.nullcontext(),
+        caught_interrupts() as interrupts,
     ):
-        restored = _restore(checkpoints, state)
-        if restored:
-            state, step = restored
-            _say(f"Resuming {workdir} at step {step:,} of {num_steps:,}")
-        with _metric_log(workdir, resume_step=step if restored else None) as log:
-            loop = _Loop(
-                config, workdir, dataset, gan, devices, checkpoints, log, num_steps
-            )
-            complete = loop.run(run_steps, state, interrupted)
-            loop.plot_curves()
-        return complete
+        if parallel.is_main():
+            save_config(workdir, config)
+        references = build.reference_examples(config, gan, dataset)
+        run_steps, state = build.build_training(
+            config, gan, num_steps, references, devices
+        )
+        calendar = _Calendar(config, num_steps, num_train // config.batch_size)
+        scores = _recorded_scores(config, workdir)
+        with open_checkpoints(config, workdir, scores) as checkpoints:
+            restored = _restore(checkpoints, state)
+            if restored:
+                state, step = restored
+                _say(f"Resuming {workdir} at step {step:,} of {num_steps:,}")
+            else:
+                step = None
+                if parallel.is_main():
+                    refuse_lost_checkpoints(workdir)
+            segment = None
+            if parallel.is_main():
+                segment = _begin_segment(workdir, config, step, num_steps, num_train)
+            with _metric_log(workdir, step, calendar, state) as log:
+                loop = _Loop(
+                    config,
+                    workdir,
+                    dataset,
+                    gan,
+                    devices,
+                    checkpoints,
+                    scores,
+                    log,
+                    calendar,
+                    interrupts,
+                    segment,
+                )
+                complete = loop.run(run_steps, state)
+                loop.plot_curves()
+            return complete
+
+
+@dataclasses.dataclass(frozen=True)
+class _Calendar:
+    """What is due after which step."""
+
+    config: ConfigDict
+    num_steps: int
+    steps_per_epoch: int
+
+    @property
+    def test_every(self) -> int:
+        return self.config.test_every or self.steps_per_epoch
+
+    def is_due(self, step: int, every: int) -> bool:
+        return step % every == 0 or step == self.num_steps
+
+    def is_saved(self, step: int) -> bool:
+        return self.is_due(step, self.config.checkpoint_every)
+
+    def is_scored(self, step: int) -> bool:
+        return bool(self.config.checkpoints.best_metric) and self.is_saved(step)
+
+    def is_tested(self, step: int) -> bool:
+        return self.is_due(step, self.test_every)
+
+    def is_logged(self, step: int) -> bool:
+        return (
+            self.is_due(step, self.config.log_every)
+            or self.is_tested(step)
+            or self.is_scored(step)
+        )
+
+    def is_sampled(self, step: int) -> bool:
+        return self.is_due(step, self.config.sample_every)
+
+    def steps_to_next_event(self, step: int) -> int:
+        config = self.config
+        return min(
+            self.num_steps - step,
+            config.steps_per_dispatch,
+            *(
+                every - step % every
+                for every in (
+                    config.log_every,
+                    config.sample_every,
+                    config.checkpoint_every,
+                    self.test_every,
+                )
+            ),
+        )
+
+    def revise(self, row: Row) -> Row | None:
+        """A logged row without what is not due at its step; None if it is not.
+
+        At the end of a run everything is due. If the run is extended its end is a step
+        like others.
+        """
+        step = row["step"]
+        if not self.is_logged(step):
+            return None
+        if not self.is_tested(step):
+            row = {name: row[name] for name in row if not name.startswith("test_")}
+        if not self.is_scored(step):
+            metric = self.config.checkpoints.best_metric
+            row = {
+                name: row[name] for name in row if name not in (metric, f"{metric}_std")
+            }
+        return row
 
 
 @dataclasses.dataclass
@@ -92,13 +202,16 @@ class _Loop:
     gan: Gan
     devices: OneDevice
     checkpoints: Checkpointer
+    scores: dict[int, float]  # of checkpoints, by step
     log: MetricLog | None  # in the main process
-    num_steps: int
+    calendar: _Calendar
+    interrupts: Interrupts
+    segment: int | None  # number of the segment of an extended run's schedule
     judge: Judge | None = None  # made when first needed
 
     def __post_init__(self):
-        self.steps_per_epoch = len(self.dataset.train_labels) // self.config.batch_size
-        self.test_every = self.config.test_every or self.steps_per_epoch
+        self.num_steps = self.calendar.num_steps
+        self.steps_per_epoch = self.calendar.steps_per_epoch
         self.test_losses = build.build_test_losses(self.config, self.gan)
         self.sampler = build.build_sampler(self.config, self.gan)
         self.seeds = build.seeds(self.config)
@@ -109,9 +222,13 @@ class _Loop:
         """The test set, put on the device when first needed and kept there."""
         return jax.device_put(Batch(self.dataset.test_images, self.dataset.test_labels))
 
-    def run(self, run_steps, state: LoopState, interrupted: threading.Event) -> bool:
+    def run(self, run_steps, state: LoopState) -> bool:
         """Trains to the end or to an interrupt; returns whether it is the end."""
         step = int(state.gan.step)
+        last_logged = parallel.of_main(self.log.last_step if self.log else -1)
+        if step > 0:
+            # The process before may have ended between this checkpoint and the rest.
+            state = self._finish(step, state, is_logged=last_logged == step)
         if step == self.num_steps:
             return True
         data = self.devices.put_data(
@@ -130,24 +247,18 @@ class _Loop:
             disable=None if parallel.is_main() else True,
         ) as progress:
             while step < self.num_steps:
-                if parallel.any_process(interrupted.is_set()):
+                if parallel.any_process(self.interrupts.is_set()):
                     break
-                count = self._steps_to_next_event(step)
+                count = self.calendar.steps_to_next_event(step)
                 with timer.measure(count):
                     state, order = compiled(state, order, data, np.int32(count))
                     self._check_finite(step, step + count, state)
                 step += count
-                row = None
-                if self._is_logged(step):
-                    row, state = self._means(state)
-                    row |= timer.rates(self.steps_per_epoch)
-                    progress.set_postfix(
-                        d_loss=f"{row['discriminator_loss']:.3f}",
-                        g_loss=f"{row['generator_loss']:.3f}",
-                        refresh=False,
-                    )
                 progress.update(count)
-                self._on_event(step, state, row)
+                # Before what can go wrong with the rest, the judge above all.
+                if self.calendar.is_saved(step):
+                    self.checkpoints.save(step, state)
+                state = self._finish(step, state, timer=timer, progress=progress)
         if self.checkpoints.latest_step() != step:
             self.checkpoints.save(step, state)
         return step == self.num_steps
@@ -165,36 +276,6 @@ class _Loop:
             f"{time.perf_counter() - start:.1f} s"
         )
         return compiled
-
-    def _steps_to_next_event(self, step: int) -> int:
-        config = self.config
-        return min(
-            self.num_steps - step,
-            config.steps_per_dispatch,
-            *(
-                every - step % every
-                for every in (
-                    config.log_every,
-                    config.sample_every,
-                    config.checkpoint_every,
-                    self.test_every,
-                )
-            ),
-        )
-
-    def _is_due(self, step: int, every: int) -> bool:
-        return step % every == 0 or step == self.num_steps
-
-    def _is_logged(self, step: int) -> bool:
-        config = self.config
-        return (
-            self._is_due(step, config.log_every)
-            or self._is_due(step, self.test_every)
-            or (
-                bool(config.checkpoints.best_metric)
-                and self._is_due(step, config.checkpoint_every)
-            )
-        )
 
     def _check_finite(self, before: int, after: int, state: LoopState) -> None:
         for name, values in jax.device_get(state.metric_sums).items():
@@ -218,24 +299,62 @@ class _Loop:
         zeros = jax.tree.map(jnp.zeros_like, (state.metric_sums, state.metric_count))
         return row, LoopState(state.gan, *zeros)
 
-    def _on_event(
-        self, step: int, state: LoopState, row: dict[str, float] | None
-    ) -> None:
-        """Writes what is due at this step; `row` is there if a logged line is."""
-        save = self._is_due(step, self.config.checkpoint_every)
-        scores = self._scores(step, state) if save else {}
-        if row is not None and self.log:
-            tests = self._tests(step, state)
-            self.log.write(step, row | tests | scores)
-        if self._is_due(step, self.config.sample_every):
+    def _finish(
+        self,
+        step: int,
+        state: LoopState,
+        *,
+        is_logged: bool = False,
+        timer: "_Timer | None" = None,
+        progress: tqdm | None = None,
+    ) -> LoopState:
+        """Does what is due after this step, but for saving it.
+
+        `is_logged` says that the row of this step is written already. Without a timer
+        its rates are not known (NaN).
+        """
+        calendar = self.calendar
+        # Without steps since the last row this is a resumed run that has it.
+        if calendar.is_logged(step) and int(state.metric_count):
+            row, state = self._means(state)
+            if not is_logged:
+                self._log(step, state, row, timer, progress)
+        if calendar.is_sampled(step):
             self._save_samples(step, state)
-        if save:
-            self.checkpoints.save(step, state, scores)
+        if calendar.is_saved(step):
             self.plot_curves()
+        return state
+
+    def _log(
+        self,
+        step: int,
+        state: LoopState,
+        row: dict[str, float],
+        timer: "_Timer | None",
+        progress: tqdm | None,
+    ) -> None:
+        """Writes the row of a step: means, rates, and what is measured there."""
+        rates = timer.rates(self.steps_per_epoch) if timer else _UNKNOWN_RATES
+        row = row | rates
+        if progress is not None:
+            progress.set_postfix(
+                d_loss=f"{row['discriminator_loss']:.3f}",
+                g_loss=f"{row['generator_loss']:.3f}",
+                refresh=False,
+            )
+        scores = {}
+        if self.calendar.is_scored(step):
+            with self.interrupts.during("the scoring of this checkpoint"):
+                scores = self._scores(step, state)
+            self.scores[step] = scores[self.config.checkpoints.best_metric]
+        if self.segment is not None:
+            row["segment"] = self.segment
+        if self.log:
+            self.log.write(step, row | self._tests(step, state) | scores)
 
     def _tests(self, step: int, state: LoopState) -> dict[str, float]:
         """Losses and accuracies on the test images, where they are due."""
-        if not self._is_due(step, self.test_every):
+        if not self.calendar.is_tested(step):
             return {}
         losses = [
             jax.device_get(
@@ -261,8 +380,6 @@ class _Loop:
     def _scores(self, step: int, state: LoopState) -> dict[str, float]:
         """What the best checkpoint is chosen by."""
         metric = self.config.checkpoints.best_metric
-        if not metric:
-            return {}
         values = np.zeros(len(self.seeds))
         if parallel.is_main():
             values = self._scores_of_members(metric, step, state)
@@ -273,7 +390,8 @@ class _Loop:
         self, metric: str, step: int, state: LoopState
     ) -> list[float]:
         if self.judge is None:
-            self.judge = Judge.load_or_train(self.config, self.dataset)
+            with self.interrupts.during("the judge's training"):
+                self.judge = Judge.load_or_train(self.config, self.dataset)
         return [
             self.judge.score(
                 metric,
@@ -353,13 +471,67 @@ def _say(line: str) -> None:
         print(line, flush=True)
 
 
+def _recorded_scores(config: ConfigDict, workdir: pathlib.Path) -> dict[int, float]:
+    """{step: score} by which the best checkpoint is chosen, of those logged so far."""
+    return read_column(workdir, config.checkpoints.best_metric)
+
+
+def _begin_segment(
+    workdir: pathlib.Path,
+    config: ConfigDict,
+    step: int | None,
+    num_steps: int,
+    num_train: int,
+) -> int | None:
+    """Notes in config.json what changes from this step on, and says what that means.
+
+    Returns:
+      Where the learning rates depend on the length of the run, how many times it has
+      been extended; None: they do not, or it has not.
+
+    Raises:
+      ConfigError: the run would become shorter.
+    """
+    saved = load_config(workdir)
+    old_steps = build.number_of_steps(saved, num_train)
+    schedules = {
+        config[f"{player}_optimizer"].schedule
+        for player in ("generator", "discriminator")
+    } - {"constant"}
+    if num_steps < old_steps:
+        raise build.ConfigError(
+            f"{workdir} holds a run of {old_steps:,} steps; this config asks for "
+            f"{num_steps:,}: a run can be extended, not shortened"
+        )
+    if num_steps > old_steps and step and schedules:
+        _say(
+            f"The learning rates of steps 1 to {step:,} are those of a run of "
+            f"{old_steps:,} steps ({', '.join(sorted(schedules))}), from step "
+            f"{step + 1:,} on those of one of {num_steps:,}: they differ from a run of "
+            f"that length from step 1 on"
+        )
+    record_changes(workdir, config, step or 0)
+    extensions = number_of_extensions(workdir)
+    return extensions if extensions and schedules else None
+
+
 def _metric_log(
-    workdir: pathlib.Path, *, resume_step: int | None
+    workdir: pathlib.Path,
+    resume_step: int | None,
+    calendar: _Calendar,
+    state: LoopState,
 ) -> contextlib.AbstractContextManager[MetricLog | None]:
     """The log, in the process that writes it."""
-    if parallel.is_main():
-        return MetricLog(workdir, resume_step=resume_step)
-    return contextlib.nullcontext()
+    if not parallel.is_main():
+        return contextlib.nullcontext()
+    if resume_step and not (workdir / METRICS_FILE).exists():
+        _say(
+            f"warning: {workdir / METRICS_FILE} is gone; it begins anew after step "
+            f"{resume_step:,}"
+        )
+    # A row whose steps are not in the state's sums cannot be made again.
+    revise = calendar.revise if int(state.metric_count) else lambda row: row
+    return MetricLog(workdir, resume_step=resume_step, revise=revise)
 
 
 class _Timer:
@@ -382,28 +554,3 @@ class _Timer:
         rate = self.steps / self.seconds
         self.steps, self.seconds = 0, 0.0
         return {"steps_per_second": rate, "seconds_per_epoch": steps_per_epoch / rate}
-
-
-@contextlib.contextmanager
-def _interrupt_flag() -> Iterator[threading.Event]:
-    """An event that the first SIGINT or SIGTERM sets; a second one acts as usual."""
-    flag = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield flag  # Python delivers signals to the main thread only.
-        return
-    previous = {
-        number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-
-    def handle(number, frame):
-        del frame
-        flag.set()
-        signal.signal(number, previous[number])
-
-    for number in previous:
-        signal.signal(number, handle)
-    try:
-        yield flag
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

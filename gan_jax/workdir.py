@@ -1,22 +1,47 @@
 """A run's folder: its config, and the refusal to mix two runs in one."""
 
+import contextlib
 import json
+import math
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from gan_jax.build import ConfigError
+from gan_jax.build import ConfigError, flatten
+from gan_jax.lock import BusyError, lock_file
 from gan_jax.report.files import atomic_write
+from gan_jax.report.metric_log import METRICS_FILE, read_column
 
 CONFIG_FILE = "config.json"
-# What may differ between training and a later look at the result.
+EVALUATION_FILE = "evaluation.json"
+HISTORY = "history"
+# What does not change the run at all,
 _FREE_FIELDS = ("data.dir", "classifier.cache_dir", "steps_per_dispatch")
+# what may change while it goes on, and is noted then,
+_FREE_IN_TRAINING = (
+    "log_every",
+    "sample_every",
+    "checkpoint_every",
+    "test_every",
+    "checkpoints.keep_latest",
+)
+_LENGTHS = ("num_steps", "num_epochs")
+# and what may differ when the result is judged.
+_FREE_IN_EVALUATION = (
+    "data.source",
+    "eval.",
+    "sampling.",
+    "classifier.",
+    "modes.generator_in_sampling",
+)
 # Fields that came after the first runs, with what those did.
 _LATER_FIELDS = {
     "simultaneous_updates": False,
     "population": 1,
     "compute_dtype": "float32",
+    "sampling.num_samples": 0,
     "eval.inception_sizes": (),
     "eval.gan_train_runs": 1,
     "test_every": 0,
@@ -33,13 +58,6 @@ _LATER_FIELDS = {
     "loss.class_smoothing": 0.0,
     "loss.classify_generated": True,
 }
-_FREE_IN_EVALUATION = (
-    "data.source",
-    "eval.",
-    "sampling.",
-    "classifier.",
-    "modes.generator_in_sampling",
-)
 
 
 def default_workdir(config_flag: str) -> pathlib.Path:
@@ -61,16 +79,92 @@ def save_config(workdir: pathlib.Path, config: ConfigDict) -> None:
       ConfigError: the folder holds a run of a different config, and names the fields;
         or a run of which this file is missing.
     """
-    path = workdir / CONFIG_FILE
-    if path.exists():
+    if (workdir / CONFIG_FILE).exists():
         check_training_config(workdir, config)
         return
-    if any((workdir / "checkpoints").glob("*")):
+    for what, path in (("checkpoints", "checkpoints/*"), (METRICS_FILE, METRICS_FILE)):
+        if any(workdir.glob(path)):
+            raise ConfigError(
+                f"{workdir} holds {what} but no {CONFIG_FILE}: of what run is unknown"
+            )
+    _write_config(workdir, config, [])
+
+
+def record_changes(workdir: pathlib.Path, config: ConfigDict, step: int) -> None:
+    """Writes what has changed in a run's config at `step` to config.json.
+
+    Its list `history` has {"step": ..., "changed": {field: [before, after]}} of each
+    time. What `check_training_config` refuses is not looked for.
+    """
+    before = flatten(config_to_dict(load_config(workdir)))
+    after = flatten(config_to_dict(config))
+    changed = {
+        field: [before[field], after[field]]
+        for field in (*_LENGTHS, *_FREE_IN_TRAINING)
+        if before[field] != after[field]
+    }
+    if changed:
+        entry = {"step": step, "changed": changed}
+        _write_config(workdir, config, [*_history(workdir), entry])
+
+
+def number_of_extensions(workdir: pathlib.Path) -> int:
+    """How many times the run has been made longer after it had begun."""
+    return sum(
+        entry["step"] > 0 and any(field in entry["changed"] for field in _LENGTHS)
+        for entry in _history(workdir)
+    )
+
+
+def refuse_lost_checkpoints(workdir: pathlib.Path) -> None:
+    """For a run without a usable checkpoint: it must be one that never had any.
+
+    One that was killed before its first checkpoint was whole may begin anew.
+
+    Raises:
+      ConfigError: the run had checkpoints.
+    """
+    config = load_config(workdir)
+    last = max(read_column(workdir, "step"), default=0)
+    first_due = min(config.checkpoint_every, config.num_steps or math.inf)
+    folder = workdir / "checkpoints"
+    # The first one is begun before its step is logged, and whole before the second.
+    if (
+        (workdir / EVALUATION_FILE).exists()
+        or last >= 2 * first_due
+        or (last >= first_due and not folder.exists())
+    ):
         raise ConfigError(
-            f"{workdir} holds checkpoints but no {CONFIG_FILE}: of what run is unknown"
+            f"{workdir} holds a run that has come to step {last:,}, but {folder} is "
+            f"{'empty' if folder.exists() else 'missing'}: put it back, or train anew "
+            "in another folder (--workdir)"
         )
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(config_to_dict(config), indent=2) + "\n")
+
+
+@contextlib.contextmanager
+def locked_workdir(workdir: pathlib.Path) -> Iterator[None]:
+    """Keeps other processes from training in the folder.
+
+    Raises:
+      BusyError: one does already.
+      ConfigError: it is no folder.
+    """
+    if workdir.exists() and not workdir.is_dir():
+        raise ConfigError(f"{workdir} is a file; --workdir must be a folder")
+    with lock_file(workdir / ".lock") as is_ours:
+        if not is_ours:
+            raise BusyError(f"another process is at the run in {workdir}")
+        yield
+
+
+def _write_config(
+    workdir: pathlib.Path, config: ConfigDict, history: list[dict[str, Any]]
+) -> None:
+    values = config_to_dict(config)
+    if history:
+        values[HISTORY] = history
+    with atomic_write(workdir / CONFIG_FILE) as temporary:
+        temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
 def load_config(workdir: pathlib.Path) -> ConfigDict:
@@ -79,33 +173,66 @@ def load_config(workdir: pathlib.Path) -> ConfigDict:
     Raises:
       ConfigError: there is none, or the file is damaged.
     """
-    path = workdir / CONFIG_FILE
-    try:
-        values = json.loads(path.read_text())
-        if not isinstance(values, dict):
-            raise ValueError(f"it holds no object but {values!r}")
-        config = ConfigDict(values)
-    except FileNotFoundError:
-        raise ConfigError(f"{workdir} holds no run: {CONFIG_FILE} is missing") from None
-    except ValueError as error:
-        raise ConfigError(f"{path} is damaged: {error}") from None
+    values = _read_config(workdir)
+    values.pop(HISTORY, None)
+    config = ConfigDict(_with_tuples(values))
     missing = {
         field: value
         for field, value in _LATER_FIELDS.items()
-        if field not in _flatten(values)
+        if field not in flatten(values)
     }
     config.update_from_flattened_dict(missing)
     return config
 
 
+def _read_config(workdir: pathlib.Path) -> dict[str, Any]:
+    path = workdir / CONFIG_FILE
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(values, dict):
+            raise ValueError(f"it holds no object but {values!r}")
+    except (FileNotFoundError, NotADirectoryError):
+        raise ConfigError(f"{workdir} holds no run: {CONFIG_FILE} is missing") from None
+    except ValueError as error:
+        raise ConfigError(f"{path} is damaged: {error}") from None
+    return values
+
+
+def _history(workdir: pathlib.Path) -> list[dict[str, Any]]:
+    return _read_config(workdir).get(HISTORY, [])
+
+
+def _with_tuples(values: Any) -> Any:
+    """The same with tuples in place of lists, which JSON makes of them."""
+    if isinstance(values, dict):
+        return {name: _with_tuples(value) for name, value in values.items()}
+    if isinstance(values, list):
+        return tuple(_with_tuples(value) for value in values)
+    return values
+
+
 def check_training_config(workdir: pathlib.Path, config: ConfigDict) -> None:
-    """Raises ConfigError if the run in `workdir` is of another config."""
-    check_same_config(workdir, config, free=_FREE_FIELDS)
+    """Raises ConfigError if the run in `workdir` cannot go on with this config.
+
+    It may become longer. Where the lengths are in steps here and in epochs there, it
+    takes the data set to compare them.
+    """
+    free = _FREE_FIELDS + _FREE_IN_TRAINING + _LENGTHS
+    check_same_config(workdir, config, free=free)
+    saved = load_config(workdir)
+    length = "num_steps" if config.num_steps else "num_epochs"
+    comparable = bool(config.num_steps) == bool(saved.num_steps)
+    if comparable and config[length] < saved[length]:
+        raise ConfigError(
+            f"{workdir} holds a longer run: config.{length} is {config[length]} here, "
+            f"{saved[length]} there; a run can be extended, not shortened"
+        )
 
 
 def check_evaluation_config(workdir: pathlib.Path, config: ConfigDict) -> None:
     """Raises ConfigError if more differs from the run than how it is judged."""
-    check_same_config(workdir, config, free=_FREE_FIELDS + _FREE_IN_EVALUATION)
+    free = _FREE_FIELDS + _FREE_IN_TRAINING + _FREE_IN_EVALUATION
+    check_same_config(workdir, config, free=free)
 
 
 def check_same_config(
@@ -116,8 +243,8 @@ def check_same_config(
     Raises:
       ConfigError: names every other field that differs, with both values.
     """
-    saved = _flatten(config_to_dict(load_config(workdir)))
-    given = _flatten(config_to_dict(config))
+    saved = flatten(config_to_dict(load_config(workdir)))
+    given = flatten(config_to_dict(config))
     differences = [
         f"config.{field} is {given.get(field, 'absent')!r} here, "
         f"{saved.get(field, 'absent')!r} there"
@@ -129,13 +256,3 @@ def check_same_config(
         raise ConfigError(
             f"{workdir} holds a run of a different config: {'; '.join(differences)}"
         )
-
-
-def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = value
-    return flat

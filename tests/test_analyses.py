@@ -17,6 +17,7 @@ import main
 from gan_jax import analyses, build
 from gan_jax.analyses import Group, analyse
 from gan_jax.build import ConfigError
+from gan_jax.data.batches import fixed_order
 from gan_jax.evaluate import Judge
 from gan_jax.generator import grid_request, load_generator
 from gan_jax.metrics import nearest_neighbours
@@ -471,7 +472,8 @@ def test_the_program_finds_neighbours(sample, loaded, tiny_run, tiny_world):
     key = build.random_keys(tiny_run[0].seed)["samples"]
     train = tiny_world.train_images.reshape(400, -1).astype(float)
     means = []
-    for images in (loaded.sample(key, 60), tiny_world.test_images[:60]):
+    chosen = np.asarray(fixed_order(200))[:60]
+    for images in (loaded.sample(key, 60), tiny_world.test_images[chosen]):
         images = np.asarray(images, float).reshape(60, -1)
         squares = ((images[:, None] - train[None]) ** 2).sum(axis=2)
         means.append(np.sqrt(squares.min(axis=1)).mean() / 255)

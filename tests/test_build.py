@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import math
 
 import jax
 import jax.numpy as jnp
@@ -11,11 +12,12 @@ import pytest
 from ml_collections import ConfigDict
 
 from gan_jax import build
-from gan_jax.build import ConfigError, build_optimizer, check_config
+from gan_jax.build import ConfigError, build_optimizer, check_config, flatten
 from gan_jax.classifier import RECIPES, ClassifierSettings
 from gan_jax.data import SPECS
 from gan_jax.gan import Gan
 from gan_jax.losses import ADVERSARIAL_LOSSES
+from gan_jax.networks import DISCRIMINATORS, GENERATORS
 from gan_jax.types import Batch
 from gan_jax.workdir import config_to_dict
 
@@ -66,7 +68,7 @@ def test_unknown_score_lists_the_known(small_config):
     ("field", "bad", "good"),
     [
         ("num_steps", -1, 1),
-        ("batch_size", 0, 1),
+        ("batch_size", 0, 2),
         ("d_steps", 0, 1),
         ("g_steps", 0, 1),
         ("latent.size", 0, 1),
@@ -75,7 +77,7 @@ def test_unknown_score_lists_the_known(small_config):
         ("checkpoint_every", 0, 1),
         ("steps_per_dispatch", 0, 1),
         ("checkpoints.keep_latest", 0, 1),
-        ("sampling.batch_size", -1, 0),
+        ("sampling.batch_size", -1, 10),
         ("eval.num_runs", 1, 2),  # a sample standard deviation needs two
         ("eval.gan_train_runs", 0, 1),
         ("eval.gan_train_samples", -1, 0),
@@ -169,6 +171,7 @@ def svhn_dir(tmp_path):
     """A folder with an svhn.npz of 8 training and 2 test images, nearly all black."""
     images = np.zeros((10, 32, 32, 3), np.uint8)
     images[:, 3, 4] = (10, 20, 30)  # luma 2.99 + 11.74 + 3.42 = 18.15
+    images[[0, 8], 5, 5] = 1  # so that not all are the same image
     labels = np.arange(10)
     np.savez(
         tmp_path / "svhn.npz",
@@ -195,7 +198,7 @@ def test_dataset_in_colour_and_in_gray(small_config, svhn_dir):
     for images, count in ((gray.train_images, 8), (gray.test_images, 2)):
         assert images.shape == (count, 32, 32, 1)
         assert images[:, 3, 4].tolist() == [[18]] * count
-        assert images.sum() == 18 * count
+        assert images.sum() == 18 * count + 1
     assert gray.fingerprint() != colour.fingerprint()
     assert not gray.train_images.flags.writeable  # shared with the device
     assert build.build_gan(gray_config, gray.spec).image_shape == (32, 32, 1)
@@ -474,7 +477,12 @@ def test_the_resnet_judge_sees_mirrored_images_only_of_symmetric_classes(
         ),
         (
             "default",
-            {"loss.mode_seeking_weight": 0.1, "batch_size": 1},
+            {
+                "loss.mode_seeking_weight": 0.1,
+                "batch_size": 1,
+                "generator.batch_norm": False,
+                "generator.output_batch_norm": False,
+            },
             "mode_seeking_weight is 0.1: .* needs a batch_size of 2",
         ),
         (
@@ -567,3 +575,219 @@ def test_each_loss_is_traced_once(small_config, tiny_mnist, monkeypatch):
     run_steps.lower(state, order, data, np.int32(1))
 
     assert sorted(traced) == ["discriminator_loss", "generator_loss"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"batch_size": 1},
+            "batch_size is 1, but config.generator compares the examples of a batch",
+        ),
+        (
+            {
+                "batch_size": 1,
+                "generator.batch_norm": False,
+                "generator.output_batch_norm": False,
+            },
+            None,
+        ),
+        ({"sampling.batch_size": 1}, "sampling.batch_size is 1, .*at least 10, one of"),
+        # Three images a batch cannot hold ten classes.
+        ({"sampling.batch_size": 3}, "sampling.batch_size is 3, .*at least 10, one of"),
+        (
+            {"sampling.batch_size": 0, "batch_size": 9},
+            r"config.batch_size is 9, but config.modes.generator_in_sampling is 'train'"
+            r".*at least 10, one of every class \(config.sampling.batch_size\)",
+        ),
+        ({"sampling.batch_size": 0, "batch_size": 10}, None),
+        # Images that do not depend on their batch.
+        ({"sampling.batch_size": 1, "modes.generator_in_sampling": "eval"}, None),
+        (
+            {
+                "sampling.batch_size": 1,
+                "conditional": False,
+                "eval.scores": ("inception_score",),
+            },
+            "sampling.batch_size is 1, .*at least 2",
+        ),
+        (
+            {
+                "sampling.batch_size": 3,
+                "conditional": False,
+                "eval.scores": ("inception_score",),
+            },
+            None,
+        ),
+    ],
+)
+def test_batches_too_small_for_what_is_computed_over_them(
+    small_config, fields, message
+):
+    config = small_config(fields)
+
+    if message is None:
+        check_config(config)
+        return
+    with pytest.raises(ConfigError, match=message):
+        check_config(config)
+
+
+def test_a_discriminator_with_a_batch_of_its_own(small_config):
+    """Its batch norm takes two examples, which joint batches of one and one have."""
+    fields = {
+        "batch_size": 1,
+        "generator.norm": "none",
+        "modes.generator_in_sampling": "eval",
+        "discriminator.norm": "batch",
+        "discriminator.minibatch_kernels": 0,
+        "joint_batches": False,
+        "loss.gradient_penalty": 0.0,
+        "loss.r1_gamma": 0.0,
+        "eval.scores": ("inception_score",),
+    }
+    config = small_config(fields, name="dcgan_mnist")
+
+    with pytest.raises(ConfigError, match="batch_size is 1, but config.discriminator"):
+        check_config(config)
+    config.joint_batches = True
+    check_config(config)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_no_number_is_nan_or_infinite(small_config, value):
+    """Every float field of the default config, and of the convolutional networks."""
+    tried = 0
+    for name in ("default", "dcgan_mnist"):
+        fields = flatten(small_config(name=name).to_dict())
+        for field in (field for field in fields if isinstance(fields[field], float)):
+            with pytest.raises(ConfigError, match=rf"config\.{field} is .*finite num"):
+                check_config(small_config({field: value}, name=name))
+            tried += 1
+    assert tried > 25
+
+
+@pytest.mark.parametrize(
+    ("field", "bad", "good"),
+    [
+        ("generator_optimizer.arguments.b1", 1.5, 0.0),
+        ("generator_optimizer.arguments.b1", 1.0, 0.9),
+        ("discriminator_optimizer.arguments.b2", -0.1, 0.99),
+        ("generator_optimizer.learning_rate", 0.0, 1e-9),
+        ("generator_optimizer.learning_rate", -1.0, 1e-9),
+        ("generator.negative_slope", -0.2, 0.0),
+        ("discriminator.negative_slope", 1.5, 1.0),
+        ("seed", -1, 0),
+        ("seed", 2**32, 2**32 - 1),
+        ("classifier.seed", 2**32, 2**32 - 1),
+        ("classifier.seed", -1, 0),
+    ],
+)
+def test_ranges_of_single_numbers(small_config, field, bad, good):
+    check_config(small_config({field: good}))
+    with pytest.raises(ConfigError, match=rf"config\.{field} is {bad}; it must be"):
+        check_config(small_config({field: bad}))
+
+
+def test_arguments_that_only_some_optimisers_take(small_config):
+    config = small_config({"generator_optimizer.name": "rmsprop"})
+    arguments = config.generator_optimizer.arguments
+    with config.unlocked(), arguments.ignore_type():
+        arguments.b1 = arguments.b2 = None
+        arguments.decay = 1.2
+    with pytest.raises(ConfigError, match=r"arguments.decay is 1.2; .*\[0, 1\)"):
+        check_config(config)
+    arguments.decay = 0.9
+    with arguments.unlocked():
+        arguments.eps = -1e-8
+    with pytest.raises(ConfigError, match=r"arguments.eps is -1e-08; it must be >= 0"):
+        check_config(config)
+    arguments.eps = 0.0
+    check_config(config)
+
+
+def test_seeds_of_a_population_are_all_in_range(small_config):
+    fields = {"population": 3, "seed": 2**32 - 3}
+    check_config(small_config(fields))
+
+    with pytest.raises(ConfigError, match=r"seed is 4294967294.*population is 3"):
+        check_config(small_config(fields | {"seed": 2**32 - 2}))
+
+
+def test_the_largest_seed_is_one_of_its_own():
+    """JAX keeps 32 bits of a seed."""
+    data = {
+        seed: jax.random.key_data(jax.random.key(seed)).tolist()
+        for seed in (0, 1, 2**31 - 1, 2**31, 2**32 - 1)
+    }
+
+    assert [words for _, words in data.values()] == list(data)
+    assert len({tuple(words) for words in data.values()}) == 5
+
+
+@pytest.mark.parametrize(
+    ("fields", "too_many"),
+    [
+        ({"num_steps": 2**31 - 1}, False),
+        ({"num_steps": 2**31}, True),
+        ({"num_steps": 2**30, "d_steps": 2}, True),
+        ({"num_steps": 2**30, "g_steps": 3}, True),
+        ({"num_steps": 0, "num_epochs": 2**27}, True),
+    ],
+)
+def test_more_updates_than_can_be_counted(small_config, fields, too_many):
+    config = small_config({"batch_size": 10} | fields)
+
+    if not too_many:
+        assert build.number_of_steps(config, 1000) == fields["num_steps"]
+        return
+    name = "num_epochs" if "num_epochs" in fields else "num_steps"
+    with pytest.raises(ConfigError, match=f"config.{name} is .*more than 2147483647"):
+        build.number_of_steps(config, 1000)
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value", "kind"),
+    [
+        ("default", "generator.hidden_sizes", ("a",), "whole numbers"),
+        ("default", "generator.hidden_sizes", (512.0,), "whole numbers"),
+        ("default", "discriminator.hidden_sizes", ((16,),), "whole numbers"),
+        ("default", "discriminator.hidden_sizes", (True, 3), "whole numbers"),
+        ("dcgan_mnist", "generator.dense_sizes", (None,), "whole numbers"),
+        ("dcgan_mnist", "generator.filters", ("2", 3), "whole numbers"),
+        ("dcgan_mnist", "generator.strides", (1, 2, 2.0), "whole numbers"),
+        ("dcgan_mnist", "discriminator.filters", (2, 3, "4"), "whole numbers"),
+        ("dcgan_mnist", "discriminator.kernel_sizes", (2, 2, 2.5), "whole numbers"),
+        ("dcgan_mnist", "discriminator.strides", (2, 2, "2"), "whole numbers"),
+        ("dcgan_mnist", "discriminator.dense_sizes", (4.0,), "whole numbers"),
+        ("dcgan_mnist", "discriminator.norm_layers", (1, 1, 1), "True or False"),
+        ("dcgan_mnist", "discriminator.pool_layers", ("no",) * 3, "True or False"),
+    ],
+)
+def test_elements_of_tuples_have_their_type(small_config, name, field, value, kind):
+    """Every tuple field of every network."""
+    with pytest.raises(ConfigError) as caught:
+        check_config(small_config({field: value}, name=name))
+
+    expected = f"config.{field} is {value!r}; it must be a tuple of {kind}"
+    assert str(caught.value) == expected
+
+
+def test_the_networks_have_no_other_tuples():
+    """Otherwise the test above lacks one."""
+    tuples = {
+        field.name
+        for network in (*GENERATORS.values(), *DISCRIMINATORS.values())
+        for field in dataclasses.fields(network)
+        if isinstance(field.default, tuple) and field.name != "image_shape"
+    }
+
+    assert tuples == {
+        "hidden_sizes",
+        "dense_sizes",
+        "filters",
+        "strides",
+        "kernel_sizes",
+        "norm_layers",
+        "pool_layers",
+    }

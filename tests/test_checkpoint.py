@@ -49,10 +49,10 @@ def bits(state) -> list[tuple[str, tuple[int, ...], bytes]]:
     return [leaf_bits(leaf) for leaf in jax.tree.leaves(state)]
 
 
-def save_steps(directory: Path, steps: list[int], **options) -> None:
-    with Checkpointer(directory, keep_latest=10, **options) as checkpointer:
+def save_steps(directory: Path, steps: list[int]) -> None:
+    with Checkpointer(directory, keep_latest=10) as checkpointer:
         for step in steps:
-            checkpointer.save(step, make_state(step), {"score": step / 10})
+            checkpointer.save(step, make_state(step))
 
 
 def largest_file(directory: Path) -> Path:
@@ -76,14 +76,11 @@ def test_restores_exact_bits_and_types(tmp_path):
     with Checkpointer(tmp_path / "a" / "b", keep_latest=1) as checkpointer:
         assert checkpointer.restore(state) is None
         assert not (tmp_path / "a").exists()
-        checkpointer.save(7, state, {"loss": 0.1 + 0.2})
-        checkpointer.wait()
-        assert checkpointer.metrics(7) == {"loss": 0.1 + 0.2}
+        checkpointer.save(7, state)
 
     with Checkpointer(tmp_path / "a" / "b", keep_latest=1) as checkpointer:
         restored, step = checkpointer.restore(make_state(0))
         from_shapes, _ = checkpointer.restore(jax.eval_shape(lambda: make_state(0)))
-        assert checkpointer.metrics(7) == {"loss": 0.1 + 0.2}
     assert step == 7
     assert jax.tree.structure(restored) == jax.tree.structure(state)
     assert type(restored["opt_state"][0]) is type(state["opt_state"][0])
@@ -129,30 +126,28 @@ def test_state_may_be_donated_as_soon_as_save_returns(tmp_path):
         assert float(again["3"][0, 0]) == 7.0
 
 
-@pytest.mark.parametrize(
-    ("best_mode", "kept", "best"), [("max", [2, 5, 6], 2), ("min", [4, 5, 6], 4)]
-)
-def test_keeps_the_latest_and_the_best(tmp_path, best_mode, kept, best):
-    options = {"keep_latest": 2, "best_metric": "score", "best_mode": best_mode}
-    # Equal scores: the later one is the best.
-    scores = {1: 0.9, 2: 0.9, 3: 0.1, 4: 0.1}
-    with Checkpointer(tmp_path, **options) as checkpointer:
+def test_keeps_the_latest_and_the_best(tmp_path):
+    scores = {}
+    with Checkpointer(tmp_path, keep_latest=2, scores=scores) as checkpointer:
         assert checkpointer.best_step() is None
         assert checkpointer.latest_step() is None
-        for step, score in scores.items():
-            checkpointer.save(step, make_state(step), {"score": score})
-    # A new process knows the best of the old one.
-    with Checkpointer(tmp_path, **options) as checkpointer:
-        checkpointer.save(5, make_state(5), {"score": float("nan")})
+        # Equal scores: the later one is the best.
+        for step, score in {1: 0.9, 2: 0.9, 3: 0.1, 4: 0.1}.items():
+            checkpointer.save(step, make_state(step))
+            scores[step] = score
+    # A new process is told the scores of the old one.
+    with Checkpointer(tmp_path, keep_latest=2, scores=scores) as checkpointer:
+        checkpointer.save(5, make_state(5))
+        scores[5] = float("nan")
         checkpointer.save(6, make_state(6))
         checkpointer.wait()
-        assert checkpointer.all_steps() == kept
-        assert checkpointer.best_step() == best
+        assert checkpointer.all_steps() == [2, 5, 6]
+        assert checkpointer.best_step() == 2
         assert checkpointer.latest_step() == 6
-        assert sorted(int(path.name) for path in tmp_path.iterdir()) == kept
-        restored, step = checkpointer.restore(make_state(0), step=best)
-    assert step == best
-    assert bits(restored) == bits(make_state(best))
+        assert sorted(int(path.name) for path in tmp_path.iterdir()) == [2, 5, 6]
+        restored, step = checkpointer.restore(make_state(0), step=2)
+    assert step == 2
+    assert bits(restored) == bits(make_state(2))
 
 
 def flip_bit(path: Path) -> None:
@@ -181,10 +176,10 @@ DAMAGES = {
 def test_damaged_latest_falls_back_and_its_step_can_be_saved_again(
     tmp_path, warnings_logged, damage
 ):
-    save_steps(tmp_path, [10, 20, 30], best_metric="score")
+    save_steps(tmp_path, [10, 20, 30])
     DAMAGES[damage](tmp_path / "30")
-    options = {"keep_latest": 10, "best_metric": "score"}
-    with Checkpointer(tmp_path, **options) as checkpointer:
+    scores = {10: 0.1, 20: 0.2, 30: 0.3}
+    with Checkpointer(tmp_path, keep_latest=10, scores=scores) as checkpointer:
         restored, step = checkpointer.restore(make_state(0))
         assert step == 20
         assert bits(restored) == bits(make_state(20))
@@ -199,12 +194,11 @@ def test_damaged_latest_falls_back_and_its_step_can_be_saved_again(
         ):
             checkpointer.restore(make_state(0), step=30)
         checkpointer.save(25, make_state(25))
-        checkpointer.save(30, make_state(31), {"score": 0.5})
+        checkpointer.save(30, make_state(31))
         restored, step = checkpointer.restore(make_state(0))
         assert step == 30
         assert bits(restored) == bits(make_state(31))
         assert checkpointer.all_steps() == [10, 20, 25, 30]
-        assert checkpointer.metrics(30) == {"score": 0.5}
 
 
 def test_damage_found_by_the_process_that_wrote_it(tmp_path, warnings_logged):
@@ -260,8 +254,6 @@ def test_absent_step_and_steps_out_of_order(tmp_path):
     with Checkpointer(tmp_path, keep_latest=2) as checkpointer:
         with pytest.raises(CheckpointError, match=r"step 5 .*there are steps \[3, 8\]"):
             checkpointer.restore(make_state(0), step=5)
-        with pytest.raises(CheckpointError, match=r"step 5 .*there are steps \[3, 8\]"):
-            checkpointer.metrics(5)
         with pytest.raises(CheckpointError, match="cannot save step 8 .*of step 8"):
             checkpointer.save(8, make_state(8))
 
@@ -310,7 +302,7 @@ from gan_jax.checkpoint import Checkpointer
 checkpointer = Checkpointer(sys.argv[1], keep_latest=2)
 for step in range(1, 10_000):
     state = {"a": jnp.full(300_000, step), "b": jnp.full(300_000, 2.0 * step)}
-    checkpointer.save(step, state, {"step": step})
+    checkpointer.save(step, state)
     print(step, flush=True)
 """
 
@@ -335,7 +327,6 @@ def test_sigkill_leaves_a_whole_checkpoint(tmp_path, delay):
         state, step = checkpointer.restore(template)
         # Saves do not overlap: the one before the last that began is whole.
         assert step >= started - 1
-        assert checkpointer.metrics(step) == {"step": step}
         np.testing.assert_array_equal(state["a"], np.full(300_000, step))
         np.testing.assert_array_equal(state["b"], np.full(300_000, 2.0 * step))
         checkpointer.save(step + 1, state)
@@ -398,5 +389,3 @@ def test_directory_that_cannot_be_made(tmp_path):
 def test_bad_options(tmp_path):
     with pytest.raises(ValueError, match="keep_latest must be at least 1, not 0"):
         Checkpointer(tmp_path, keep_latest=0)
-    with pytest.raises(ValueError, match="best_mode .*'best'"):
-        Checkpointer(tmp_path, keep_latest=1, best_mode="best")

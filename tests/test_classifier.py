@@ -346,7 +346,7 @@ def test_file_of_another_network_is_reported_and_replaced(
 def test_file_of_bare_params_is_read(tmp_path, real_classifier, monkeypatch):
     # As judges were kept before there was a network with moving statistics.
     identity = (
-        '{"fingerprint": "tiny", "num_classes": 4, "recipe_version": 1, '
+        '{"fingerprint": "tiny", "num_classes": 4, "recipe_version": 2, '
         '"settings": {"batch_size": 32, "learning_rate": 0.002, "min_steps": 60, '
         '"name": "lenet", "num_epochs": 2, "seed": 0}}'
     )
@@ -517,3 +517,80 @@ def test_weight_decay_is_decoupled():
 
     # Without a gradient: minus the first rate, a tenth of the peak, times 0.1.
     np.testing.assert_allclose(updates, [-0.01, 0.02], rtol=1e-6)
+
+
+def test_what_it_is_initialised_with_is_not_the_beginning_of_the_file(monkeypatch):
+    """Whitening by images of all classes, also where these are sorted."""
+    rows = np.argsort(TRAIN_LABELS, kind="stable")
+    images = TRAIN_IMAGES[rows]
+    seen = []
+    init = classifier_module._init_variables
+
+    def keep(network, key, images):
+        seen.append(np.asarray(images))
+        return init(network, key, images)
+
+    monkeypatch.setattr(classifier_module, "_init_variables", keep)
+    monkeypatch.setattr(classifier_module, "_INIT_IMAGES", 40)
+    train(images, TRAIN_LABELS[rows], dataclasses.replace(SETTINGS, num_epochs=1))
+
+    (first,) = seen
+    labels = [
+        TRAIN_LABELS[rows][np.flatnonzero((images == image).all(axis=(1, 2, 3)))[0]]
+        for image in first
+    ]
+    assert len(first) == 40
+    assert np.bincount(labels, minlength=4).min() >= 4
+
+
+def test_a_cache_that_cannot_be_written_costs_a_warning_alone(
+    tmp_path, monkeypatch, real_classifier
+):
+    """Told before the training, and not trained twice by this process."""
+    (tmp_path / "file").write_text("in the way")
+    told = []
+    trainings = []
+    train_it = classifier_module.train_classifier
+
+    def train_and_count(*args, **kwargs):
+        trainings.append(list(told))
+        return train_it(*args, **kwargs)
+
+    monkeypatch.setattr(classifier_module, "train_classifier", train_and_count)
+    monkeypatch.setattr(
+        classifier_module.logging,
+        "warning",
+        lambda text, *values: told.append(text % values),
+    )
+
+    found = load_or_train_classifier(
+        DATASET, settings=SETTINGS, cache_dir=tmp_path / "file"
+    )
+    again = load_or_train_classifier(
+        DATASET, settings=SETTINGS, cache_dir=tmp_path / "file"
+    )
+
+    assert_equal_variables(found, real_classifier)
+    assert again is found
+    ((before,),) = trainings
+    assert before.startswith(f"{tmp_path / 'file'}/classifier-")
+    assert "cannot be written (Not a directory)" in before or "(File exists)" in before
+
+
+def test_a_disk_that_fills_up_loses_no_training(tmp_path, monkeypatch, real_classifier):
+    def full(file, variables):
+        raise OSError(28, "No space left on device", str(file))
+
+    monkeypatch.setattr(classifier_module, "_write_variables", full)
+
+    with pytest.MonkeyPatch.context() as patch:
+        told = []
+        patch.setattr(
+            classifier_module.logging,
+            "warning",
+            lambda text, *values: told.append(text % values),
+        )
+        found = load_or_train_classifier(DATASET, settings=SETTINGS, cache_dir=tmp_path)
+
+    assert_equal_variables(found, real_classifier)
+    assert len(told) == 1 and "(No space left on device)" in told[0]

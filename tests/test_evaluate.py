@@ -1,5 +1,6 @@
 """Scores against known answers: real images as generated, and what judges see."""
 
+import dataclasses
 import json
 import math
 import shutil
@@ -12,9 +13,12 @@ from ml_collections import ConfigDict
 
 from gan_jax import evaluate as evaluate_module
 from gan_jax.build import ConfigError
-from gan_jax.classifier import train_classifier
+from gan_jax.classifier import ClassifierSettings, train_classifier
+from gan_jax.data import Dataset
+from gan_jax.data.batches import fixed_order
 from gan_jax.evaluate import Judge, evaluate, format_scores, gan_train
 from gan_jax.generator import Generator, load_generator
+from gan_jax.metrics import inception_score
 from gan_jax.report.metric_log import read_metrics
 from gan_jax.workdir import config_to_dict
 
@@ -60,7 +64,9 @@ def real_generator(monkeypatch, tiny_mnist):
     return generator
 
 
-def test_real_images_as_generated_reach_the_ceilings(run, real_generator):
+def test_real_images_as_generated_reach_the_ceilings(
+    run, real_generator, real_judge, tiny_mnist
+):
     config, workdir = run
     config = changed(config, {"eval.num_samples": 200, "eval.gan_train_samples": 400})
 
@@ -72,9 +78,13 @@ def test_real_images_as_generated_reach_the_ceilings(run, real_generator):
         "std": 0.0,
         "num_runs": 2,
     }
-    scores = result["inception_score"]
-    assert scores.pop("num_splits") == 3
-    assert scores == result["inception_score_real"]
+    # The generated ones are cut into splits in their order, in which classes come in
+    # turn; the real ones in one that no file decides.
+    logits = real_judge.classifier.logits(tiny_mnist.test_images)
+    mean, std = inception_score(logits, 3)
+    assert result["inception_score"] == {"mean": mean, "std": std, "num_splits": 3}
+    mean, std = inception_score(logits[fixed_order(200)], 3)
+    assert result["inception_score_real"] == {"mean": mean, "std": std}
     # The same images and settings train the same classifier as the judge.
     assert result["gan_train"] == result["real_accuracy"]
     # Twenty test images of each class: the judge is right about some.
@@ -82,6 +92,69 @@ def test_real_images_as_generated_reach_the_ceilings(run, real_generator):
     assert result["real_accuracy"] * 200 == pytest.approx(
         round(result["real_accuracy"] * 200), abs=1e-9
     )
+
+
+def test_the_ceiling_does_not_depend_on_how_the_test_set_is_sorted(
+    run, real_judge, tiny_mnist, monkeypatch
+):
+    rows = np.argsort(tiny_mnist.test_labels, kind="stable")
+    by_class = dataclasses.replace(
+        tiny_mnist,
+        test_images=tiny_mnist.test_images[rows],
+        test_labels=tiny_mnist.test_labels[rows],
+    )
+    monkeypatch.setattr(evaluate_module.build, "build_dataset", lambda _: by_class)
+    config = changed(run[0], {"eval.num_samples": 20, "eval.scores": ()})
+    config.eval.num_splits = 10
+
+    ceiling = evaluate(config, run[1])["inception_score_real"]["mean"]
+
+    # In the order of the file each split would be of one class.
+    logits = real_judge.classifier.logits(by_class.test_images)
+    one_class_each, _ = inception_score(logits, 10)
+    others = [
+        inception_score(logits[np.random.default_rng(seed).permutation(200)], 10)[0]
+        for seed in range(20)
+    ]
+    assert min(others) <= ceiling <= max(others)
+    assert ceiling > 1.3 * one_class_each
+
+
+def test_what_makes_scores_say_little_is_told_with_them(run, tiny_mnist, monkeypatch):
+    """Classes without images, and a judge that guesses."""
+
+    def without(label, images, labels):
+        return images[labels != label], labels[labels != label]
+
+    train = without(7, tiny_mnist.train_images, tiny_mnist.train_labels)
+    test = without(3, *without(7, tiny_mnist.test_images, tiny_mnist.test_labels))
+    lacking = Dataset(tiny_mnist.spec, *train, *test)
+    monkeypatch.setattr(evaluate_module.build, "build_dataset", lambda _: lacking)
+
+    class Guess:
+        def logits(self, images):
+            return jnp.tile(jnp.arange(10.0), (len(images), 1)).at[:, 9].set(-1)
+
+    judge = Judge(Guess(), ClassifierSettings(), lacking)
+    monkeypatch.setattr(Judge, "load_or_train", lambda config, dataset: judge)
+    config = changed(run[0], {"eval.num_samples": 20, "eval.scores": ("gan_test",)})
+
+    result = evaluate(config, run[1])
+
+    assert result["real_accuracy"] == 20 / 160  # always 8
+    assert result["warnings"] == [
+        "the training images of mnist have none of class 7",
+        "the test images of mnist have none of class 3, 7",
+        "the judge is right on 12.5% of the real test images, where always guessing "
+        "the same class gives 12.5%: its scores say little",
+    ]
+    lines = format_scores(result).splitlines()
+    assert lines[1:4] == [f"warning: {text}" for text in result["warnings"]]
+    assert lines[4].startswith("step 12: GAN-test")
+
+
+def test_a_good_judge_and_whole_classes_are_not_warned_of(run):
+    assert "warnings" not in evaluate(*run)
 
 
 def test_evaluation_file(run):

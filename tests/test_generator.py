@@ -38,7 +38,7 @@ def test_the_latest_checkpoint_and_its_average_generate(tiny_run, loaded):
     jax.tree.map(np.testing.assert_array_equal, loaded.variables, state.gan.ema)
     last, average = state.gan.generator.params["output"], state.gan.ema["params"]
     assert not np.array_equal(last["kernel"], average["output"]["kernel"])
-    images = Sampler(gan, batch_size=6)(state.gan.ema, KEY, np.arange(10))
+    images = Sampler(gan, batch_size=11)(state.gan.ema, KEY, np.arange(10))
     np.testing.assert_array_equal(loaded.sample(KEY, np.arange(10)), images)
 
 
@@ -145,14 +145,108 @@ def test_chosen_latents_in_train_mode(loaded):
         ((7,), [1], KEY, r"\[N, 7\], not \(7,\)"),
         ((0, 7), [], KEY, r"not \(0, 7\)"),
         ((2, 7), None, KEY, "takes one label for each of the 2 latents"),
-        ((2, 7), [1], KEY, "1 labels for 2 latents"),
-        ((2, 7), [1, 2], jax.random.split(KEY, 3), "3 keys for 2 latents"),
+        ((2, 7), [1], KEY, r"labels of shape \(1,\) for 2 latents"),
+        (
+            (2, 7),
+            [1, 2],
+            jax.random.split(KEY, 3),
+            r"keys of shape \(3,\) for 2 latents",
+        ),
         ((2, 7), [1, 10], KEY, "0 to 9"),
     ],
 )
 def test_bad_latents(loaded, shape, labels, keys, message):
     with pytest.raises(ValueError, match=message):
         loaded.generate(jnp.zeros(shape), labels, keys)
+
+
+def test_raw_keys_mean_the_same(loaded):
+    raw = jax.random.PRNGKey(0)
+
+    np.testing.assert_array_equal(loaded.sample(raw, 12), loaded.sample(KEY, 12))
+    latents = loaded.latents(raw, [1, 2])
+    np.testing.assert_array_equal(latents, loaded.latents(KEY, [1, 2]))
+    # One raw key is two numbers, and no two keys.
+    for keys, typed in (
+        (raw, KEY),
+        (jax.random.split(raw), jax.random.split(KEY)),
+        (np.asarray(raw), KEY),
+    ):
+        np.testing.assert_array_equal(
+            loaded.generate(latents, [1, 2], keys),
+            loaded.generate(latents, [1, 2], typed),
+        )
+    three = jnp.concatenate([latents, latents[:1]])
+    assert loaded.generate(three, [1, 2, 3], raw).shape == (3, 28, 28, 1)
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        (0, r"key must be jax.random.key\(seed\), not 0"),
+        (None, "key must be .*, not None"),
+        (jnp.zeros(2), r"key must be .*, not float32 of shape \(2,\)"),
+        (jnp.zeros(3, jnp.uint32), r"key must be .*, not uint32 of shape \(3,\)"),
+        (jax.random.split(KEY, 2), r"one key is needed, not keys of shape \(2,\)"),
+    ],
+)
+def test_what_is_no_key(loaded, key, message):
+    for draw in (loaded.sample, loaded.latents):
+        with pytest.raises(TypeError, match=message):
+            draw(key, 2)
+    if np.ndim(key) != 1 or len(key) != 2 or key.dtype == jnp.float32:
+        with pytest.raises(TypeError, match=message):
+            loaded.generate(jnp.zeros((2, 7)), [1, 2], key)
+
+
+@pytest.mark.parametrize("number", [3.7, 3.0, "3", None, True, jnp.float32(3)])
+def test_what_is_no_number_of_images(loaded, number):
+    with pytest.raises(TypeError, match="number of images must be a whole number, not"):
+        loaded.sample(KEY, number)
+
+
+@pytest.mark.parametrize(
+    ("latents", "error", "message"),
+    [
+        ([[0.0] * 7, [0.0] * 6 + [np.nan]], ValueError, "1 of 2 latents are not fin"),
+        ([[np.inf] * 7, [0.0] * 7], ValueError, "1 of 2 .* not finite.* number 0"),
+        ([["a"] * 7] * 2, TypeError, "latents must be real numbers, not <U1"),
+        (np.zeros((2, 7), complex), TypeError, "real numbers, not complex128"),
+    ],
+)
+def test_latents_that_are_no_numbers(loaded, latents, error, message):
+    with pytest.raises(error, match=message):
+        loaded.generate(latents, [1, 2], KEY)
+
+
+def test_latents_of_other_types_are_taken(loaded):
+    latents = np.asarray(loaded.latents(KEY, [1, 2]))
+    expected = loaded.generate(latents, [1, 2], KEY)
+
+    for other in (latents.astype(np.float64), latents.tolist()):
+        np.testing.assert_array_equal(loaded.generate(other, [1, 2], KEY), expected)
+    whole = np.ones((2, 7), int)
+    np.testing.assert_array_equal(
+        loaded.generate(whole, [1, 2], KEY),
+        loaded.generate(whole.astype(np.float32), [1, 2], KEY),
+    )
+
+
+def test_drawing_inside_somebodys_jit(loaded):
+    latents = loaded.latents(KEY, [1, 2])
+
+    drawn = jax.jit(lambda key: loaded.sample(key, [1, 2]))(KEY)
+    made = jax.jit(lambda z, key: loaded.generate(z, [1, 2], key))(latents, KEY)
+
+    np.testing.assert_array_equal(drawn, loaded.sample(KEY, [1, 2]))
+    np.testing.assert_array_equal(made, loaded.generate(latents, [1, 2], KEY))
+
+
+def test_a_generator_can_be_a_key_of_a_dict(loaded, tiny_run):
+    other = load_generator(tiny_run[1])
+
+    assert {loaded: 1, other: 2}[loaded] == 1
+    assert loaded == loaded and loaded != other
 
 
 def test_unconditional_generators_take_latents_alone(loaded):

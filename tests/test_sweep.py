@@ -16,6 +16,7 @@ from gan_jax import sweep as sweep_module
 from gan_jax.build import ConfigError
 from gan_jax.checkpoint import CheckpointError
 from gan_jax.data import DataError
+from gan_jax.lock import BusyError
 from gan_jax.report.metric_log import MetricLogError
 from gan_jax.sweep import (
     Run,
@@ -224,11 +225,92 @@ def test_a_failed_run_is_told_passed_over_and_tried_again(
     assert states(folder) == {"a": "finished", "b": "finished"}
 
 
-def test_an_error_of_the_program_is_not_hidden(sweep, work):
+def test_an_error_of_the_program_is_recorded_and_the_others_go_on(sweep, folder, work):
     work.instead["a"] = failing(AssertionError("a defect"))
 
-    with pytest.raises(AssertionError, match="a defect"):
-        sweep([make_run("a")])
+    with pytest.raises(
+        SweepError, match=r"1 of 2 runs failed \(a\).*the first: AssertionError: a def"
+    ):
+        sweep([make_run("a"), make_run("b")])
+
+    assert work.trained == ["a", "b"]
+    assert states(folder) == {"a": "error: AssertionError: a defect", "b": "finished"}
+    # Where it happened is kept.
+    lines = (folder / "a.error").read_text().splitlines()
+    assert lines[0] == "AssertionError: a defect"
+    assert lines[1] == "Traceback (most recent call last):"
+    assert any("test_sweep.py" in line for line in lines)
+
+
+def test_a_config_is_found_from_the_sweep_files_folder(tmp_path, monkeypatch, work):
+    """Wherever the program is called."""
+    project = tmp_path / "project"
+    (project / "sweeps").mkdir(parents=True)
+    (project / "configs").mkdir()
+    (project / "configs" / "own.py").write_text(
+        "from configs import mlp_cgan_mnist\n\n\n"
+        "def get_config(model='9'):\n"
+        "    return mlp_cgan_mnist.get_config(model)\n"
+    )
+    run = make_run("a", config="configs/own.py:15")
+    file = project / "sweeps" / "file.py"
+    file.write_text(
+        "from gan_jax.sweep import Run, Score\n\n\n"
+        f"def get_sweep():\n    return [{run!r}]\n"
+    )
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    assert run_sweep("../project/sweeps/file.py", tmp_path / "out", ())
+
+    assert work.trained == ["a"]
+    expected = build_config(make_run("b", config=f"{CONFIG}:15"), ROOT)
+    saved = load_config(tmp_path / "out" / "a")
+    assert saved.loss.label_smoothing == expected.loss.label_smoothing
+
+
+def test_a_run_that_another_program_is_at_is_left_alone(sweep, folder, work):
+    work.instead["a"] = failing(BusyError("another process is at the run"))
+
+    assert sweep([make_run("a"), make_run("b")])
+
+    assert states(folder) == {"a": "running elsewhere", "b": "finished"}
+    assert not (folder / "a.error").exists()
+
+
+def test_warnings_stand_in_the_table(sweep, folder, work, monkeypatch):
+    evaluate = sweep_module.evaluate
+
+    def with_warnings(config, workdir):
+        result = evaluate(config, workdir) | {"warnings": ["no sixes", "a poor judge"]}
+        (workdir / "evaluation.json").write_text(json.dumps(result))
+        return result
+
+    monkeypatch.setattr(sweep_module, "evaluate", with_warnings)
+
+    assert sweep([make_run("a")])
+
+    assert states(folder) == {"a": "finished; warning: no sixes; a poor judge"}
+
+
+def test_arguments_of_optimisers_may_be_any(sweep, folder, work):
+    overrides = {
+        "generator_optimizer.arguments.eps": 1e-7,
+        "generator_optimizer.arguments.b1": None,
+    }
+
+    assert sweep(
+        [make_run("a", overrides=overrides)],
+        ["discriminator_optimizer.arguments.eps=1e-6"],
+    )
+
+    config = load_config(folder / "a")
+    assert config.generator_optimizer.arguments.to_dict() == {
+        "b1": None,
+        "b2": 0.999,
+        "eps": 1e-7,
+    }
+    assert config.discriminator_optimizer.arguments.eps == 1e-6
 
 
 def test_a_run_without_a_config_is_told(sweep, folder, work):
@@ -435,7 +517,7 @@ def test_the_sweep_files(file, in_root):
     assert len({tuple(run.settings) for run in runs}) == 1
     assert len({tuple(run.settings.values()) for run in runs}) == len(runs)
     for run in runs:
-        config = build_config(run)
+        config = build_config(run, (ROOT / file).parent)
         build.check_config(config)
         smoothing = config.loss.label_smoothing
         amount = config.loss.label_smoothing_amount

@@ -27,7 +27,7 @@ def test_config_survives_the_file(tmp_path, small_config):
 
     assert isinstance(loaded, ConfigDict)
     assert config_to_dict(loaded) == config_to_dict(config)
-    assert loaded.generator.hidden_sizes == [16, 12]  # JSON has no tuples
+    assert loaded.generator.hidden_sizes == (16, 12)  # JSON has no tuples
     assert json.loads((tmp_path / "new" / "run" / "config.json").read_text()) == (
         config_to_dict(config)
     )

@@ -9,7 +9,8 @@ def random_flips(images: jax.Array, key: jax.Array) -> jax.Array:
 
     Takes and returns [B, H, W, C] of any type.
     """
-    flip = jax.random.bernoulli(key, 0.5, (images.shape[0], 1, 1, 1))
+    half = jnp.float32(0.5)  # of this type in 64-bit mode too
+    flip = jax.random.bernoulli(key, half, (images.shape[0], 1, 1, 1))
     return jnp.where(flip, images[:, :, ::-1], images)
 
 
@@ -23,7 +24,8 @@ def random_shifts(images: jax.Array, key: jax.Array, max_shift: int) -> jax.Arra
     """
     pad = (max_shift, max_shift)
     padded = jnp.pad(images, ((0, 0), pad, pad, (0, 0)), mode="reflect")
-    corners = jax.random.randint(key, (images.shape[0], 2), 0, 2 * max_shift + 1)
+    shape = (images.shape[0], 2)
+    corners = jax.random.randint(key, shape, 0, 2 * max_shift + 1, jnp.int32)
 
     def window(image, corner):
         start = (corner[0], corner[1], 0)

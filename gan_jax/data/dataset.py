@@ -65,6 +65,53 @@ class Dataset:
         return digest.hexdigest()[:16]
 
 
+def check_contents(dataset: Dataset) -> None:
+    """Refuses images of the right type that no network could learn from.
+
+    Raises:
+      DataError: the images of a split are all the same, or scaled to 0 and 1.
+    """
+    for split, images, _ in _splits(dataset):
+        if (images == images[:1, :1, :1, :1]).all():
+            raise DataError(
+                f"the {split} images of {dataset.spec.name} are blank: every pixel is "
+                f"{images.flat[0]}"
+            )
+        if images.max() <= 1:
+            raise DataError(
+                f"the {split} images of {dataset.spec.name} hold only the values 0 and "
+                "1; expected bytes from 0 to 255 (multiply by 255)"
+            )
+        if len(images) > 1 and (images == images[:1]).all():
+            raise DataError(
+                f"the {split} images of {dataset.spec.name} are all the same image"
+            )
+
+
+def remarks(dataset: Dataset) -> list[str]:
+    """What a reader of scores on this data set should know: classes without images."""
+    lines = []
+    for split, _, labels in _splits(dataset):
+        missing = [
+            name
+            for label, name in enumerate(dataset.spec.class_names)
+            if label not in labels
+        ]
+        if missing:
+            lines.append(
+                f"the {split} images of {dataset.spec.name} have none of class "
+                f"{', '.join(missing)}"
+            )
+    return lines
+
+
+def _splits(dataset: Dataset) -> tuple[tuple[str, np.ndarray, np.ndarray], ...]:
+    return (
+        ("training", dataset.train_images, dataset.train_labels),
+        ("test", dataset.test_images, dataset.test_labels),
+    )
+
+
 _DIGITS = tuple(str(digit) for digit in range(10))
 
 SPECS = {

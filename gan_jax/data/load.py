@@ -1,9 +1,10 @@
 """The one door to every data set: a name and a source give a `Dataset`."""
 
-from gan_jax.data.dataset import SPECS, DataError, Dataset
+from gan_jax.data.dataset import SPECS, DataError, Dataset, check_contents
 from gan_jax.data.embedded import load_embedded
 from gan_jax.data.files import load_files
 from gan_jax.data.tfds import load_tfds
+from gan_jax.paths import local_path
 
 SOURCES = {"embedded": load_embedded, "files": load_files, "tfds": load_tfds}
 
@@ -23,9 +24,14 @@ def load_dataset(*, name: str, source: str, directory: str = "") -> Dataset:
 
     Raises:
       DataError: an unknown name or source, or data that are missing or damaged.
+      OSError: the directory is a URL.
     """
     if name not in SPECS:
         raise DataError(f"unknown data set {name!r}; known: {', '.join(SPECS)}")
     if source not in SOURCES:
         raise DataError(f"unknown data source {source!r}; known: {', '.join(SOURCES)}")
-    return SOURCES[source](spec=SPECS[name], directory=directory)
+    if directory:
+        directory = str(local_path(directory, "data.dir"))
+    dataset = SOURCES[source](spec=SPECS[name], directory=directory)
+    check_contents(dataset)
+    return dataset

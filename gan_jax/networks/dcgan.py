@@ -155,7 +155,7 @@ class ConvNetwork(Network):
         return jnp.concatenate([reference, examples], axis=batch_axis)
 
     def one_hot(self, labels: jax.Array) -> jax.Array:
-        return jax.nn.one_hot(labels, self.num_classes)
+        return jax.nn.one_hot(labels, self.num_classes, dtype=jnp.float32)
 
 
 def fan_out(maps: jax.Array, one_hot: jax.Array) -> jax.Array:
@@ -482,7 +482,7 @@ class DCGANDiscriminator(ConvNetwork):
         look at the fan-in see that of each part.
         """
         _, height, width, _ = maps.shape
-        classes = jnp.eye(self.num_classes)
+        classes = jnp.eye(self.num_classes, dtype=jnp.float32)
         of_labels = self._conv(0, name="conv_0_label", use_bias=False)
         if self.conditioning == "one_hot":
             label_maps = jnp.broadcast_to(

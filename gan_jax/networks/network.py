@@ -37,7 +37,10 @@ class Network(nn.Module):
     axis_name: str | None = None
 
     def check(self) -> None:
-        """Raises ValueError for settings that cannot be used together."""
+        """Raises ValueError for settings out of range, alone or together."""
+        slope = getattr(self, "negative_slope", 0.0)
+        if not 0 <= slope <= 1:
+            raise ValueError(f"negative_slope is {slope}; it must be in [0, 1]")
 
     @property
     def stable_dtype(self) -> jnp.dtype:

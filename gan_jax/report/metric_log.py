@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,7 +16,10 @@ from tensorboardX.proto.summary_pb2 import Summary
 
 from gan_jax.report.files import atomic_write, names_file
 
-_FILE_NAME = "metrics.jsonl"
+METRICS_FILE = "metrics.jsonl"
+
+
+Row = dict[str, Any]
 
 
 class MetricLogError(ValueError):
@@ -26,7 +29,8 @@ class MetricLogError(ValueError):
 class MetricLog:
     """Appends metrics to `workdir/metrics.jsonl` and to TensorBoard events beside it.
 
-    One JSON object per logged step, `step` first, whole on disk when `write` returns.
+    One JSON object per logged step, `step` first, whole on disk when `write` returns;
+    `last_step` is the step of the last one, -1 before the first.
     Floats are written with all their digits; NaN and infinities, which JSON lacks, as
     null (TensorBoard gets them as they are).
 
@@ -34,17 +38,28 @@ class MetricLog:
       workdir: created if need be.
       resume_step: the step of the checkpoint that training goes on from: what was
         logged after it is dropped. None starts afresh and drops everything.
+      revise: changes the row of that step, if there is one; None drops it.
 
     Raises OSError, naming the file, if it cannot be written; MetricLogError if the
     existing metrics.jsonl is not one.
     """
 
-    def __init__(self, workdir: str | Path, *, resume_step: int | None):
+    def __init__(
+        self,
+        workdir: str | Path,
+        *,
+        resume_step: int | None,
+        revise: Callable[[Row], Row | None] = lambda row: row,
+    ):
         workdir = Path(workdir)
-        self._path = workdir / _FILE_NAME
+        self._path = workdir / METRICS_FILE
         kept = []
         if resume_step is not None and self._path.exists():
             kept = [row for row in _read_rows(self._path) if row["step"] <= resume_step]
+        if kept and kept[-1]["step"] == resume_step:
+            revised = revise(kept.pop())
+            kept += [revised] if revised else []
+        self.last_step = kept[-1]["step"] if kept else -1
         with atomic_write(self._path) as temporary:
             temporary.write_text("".join(map(_line, kept)), encoding="utf-8")
         # Not tensorboardX.SummaryWriter: its thread dies of a full disk and the next
@@ -68,6 +83,7 @@ class MetricLog:
             Summary.Value(tag=name, simple_value=value) for name, value in row.items()
         ]
         self._write_event(step=step, summary=Summary(value=values))
+        self.last_step = step
 
     def image(self, tag: str, array: np.ndarray, step: int) -> None:
         """Logs a picture, uint8 [H, W, 1 or 3], to TensorBoard."""
@@ -102,11 +118,18 @@ def read_metrics(workdir: str | Path) -> list[dict[str, float]]:
     """
     return [
         {name: math.nan if value is None else value for name, value in row.items()}
-        for row in _read_rows(Path(workdir) / _FILE_NAME)
+        for row in _read_rows(Path(workdir) / METRICS_FILE)
     ]
 
 
-def _read_rows(path: Path) -> list[dict[str, Any]]:
+def read_column(workdir: str | Path, name: str) -> dict[int, float]:
+    """{step: value} of one metric, where it was logged; {} if there is no log."""
+    if not (Path(workdir) / METRICS_FILE).exists():
+        return {}
+    return {row["step"]: row[name] for row in read_metrics(workdir) if name in row}
+
+
+def _read_rows(path: Path) -> list[Row]:
     # Undecodable bytes only matter where they make a line unreadable.
     *lines, _ = path.read_text(encoding="utf-8", errors="replace").split("\n")
     rows = []

@@ -7,8 +7,15 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax.data import DataError, Dataset, DatasetSpec, aligned, load_dataset
-from gan_jax.data.dataset import SPECS, check_split
+from gan_jax.data import (
+    DataError,
+    Dataset,
+    DatasetSpec,
+    aligned,
+    load_dataset,
+    remarks,
+)
+from gan_jax.data.dataset import SPECS, check_contents, check_split
 
 SPEC = DatasetSpec("tiny", (2, 2, 1), 3, ("a", "b", "c"))
 
@@ -146,3 +153,73 @@ def test_aligned_sets_share_their_memory_with_the_device():
     np.testing.assert_array_equal(on_device, images)
     if jax.default_backend() == "cpu":
         assert on_device.unsafe_buffer_pointer() == same.train_images.ctypes.data
+
+
+def image_set(*pixels):
+    """An image [2, 2, 1] for each four pixels."""
+    return np.array(pixels, np.uint8).reshape(-1, 2, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"train_images": image_set([0] * 4, [0] * 4)},
+            "the training images of tiny are blank: every pixel is 0",
+        ),
+        (
+            {"test_images": image_set([7] * 4)},
+            "the test images of tiny are blank: every pixel is 7",
+        ),
+        (
+            {"train_images": image_set([0, 1, 1, 0], [1, 1, 1, 0])},
+            "the training images of tiny hold only the values 0 and 1; .*by 255",
+        ),
+        (
+            {"train_images": image_set([3, 9, 1, 0], [3, 9, 1, 0])},
+            "the training images of tiny are all the same image",
+        ),
+        ({"test_images": image_set([3, 9, 1, 0])}, None),
+        # Black and white, but not scaled down.
+        ({"train_images": image_set([0, 255, 255, 0], [255, 0, 0, 0])}, None),
+        ({"train_images": image_set([0, 2, 1, 0], [1, 1, 1, 0])}, None),
+    ],
+)
+def test_senseless_contents_are_refused(changes, message):
+    dataset = make_dataset(test_images=image_set([1, 2, 3, 4]))
+    dataset = dataclasses.replace(dataset, **changes)
+
+    if message is None:
+        check_contents(dataset)
+        return
+    with pytest.raises(DataError, match=message):
+        check_contents(dataset)
+
+
+def test_contents_are_checked_where_sets_are_loaded(tmp_path):
+    digits = np.random.default_rng(0).integers(2, size=(20, 28, 28), dtype=np.uint8)
+    labels = np.arange(20) % 10
+    np.savez(
+        tmp_path / "mnist.npz",
+        x_train=digits,
+        y_train=labels,
+        x_test=digits * 255,
+        y_test=labels,
+    )
+
+    with pytest.raises(DataError, match="training images of mnist hold only the val"):
+        load_dataset(name="mnist", source="files", directory=str(tmp_path))
+
+
+def test_classes_without_images_are_remarked():
+    assert remarks(make_dataset()) == [
+        "the training images of tiny have none of class b",
+        "the test images of tiny have none of class a, c",
+    ]
+    whole = dict(
+        train_images=np.arange(12, dtype=np.uint8).reshape(3, 2, 2, 1),
+        train_labels=np.array([2, 0, 1], np.int32),
+        test_images=np.arange(12, dtype=np.uint8).reshape(3, 2, 2, 1),
+        test_labels=np.array([0, 1, 2], np.int32),
+    )
+    assert remarks(make_dataset(**whole)) == []
