@@ -237,6 +237,89 @@ def test_samples(finished, run):
         image.verify()
 
 
+def test_samples_of_another_number_in_another_place(finished, run, tmp_path):
+    """Without --config, and not asked how many the scores are of."""
+    workdir, *_ = finished
+    watched = [workdir / "config.json", *workdir.glob("samples.*")]
+    before = [path.read_bytes() for path in watched]
+
+    output, _ = run(
+        [
+            f"--workdir={workdir}",
+            "--mode=sample",
+            "--config.sampling.num_samples=3",
+            f"--output={tmp_path / 'new' / 'place'}",
+        ]
+    )
+
+    assert f"Wrote {tmp_path / 'new' / 'place' / 'samples.npz'}" in output
+    with np.load(tmp_path / "new" / "place" / "samples.npz") as samples:
+        assert samples["images"].shape == (3, 28, 28, 1)
+        assert samples["labels"].tolist() == [0, 1, 2]
+    assert [path.read_bytes() for path in watched] == before
+
+
+def test_judging_with_other_settings_without_the_config(finished, run, tmp_path):
+    shutil.copytree(finished[0], tmp_path / "run")
+
+    output, _ = run(
+        [
+            f"--workdir={tmp_path / 'run'}",
+            "--mode=evaluate",
+            "--config.eval.num_samples=50",
+            "--config.eval.scores=('inception_score',)",
+        ]
+    )
+
+    assert "GAN-test" not in output
+    evaluation = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert evaluation["num_samples"] == 50 and "gan_test" not in evaluation
+
+
+def test_training_goes_on_without_its_console(environment, finished, tmp_path):
+    """As in `main.py ... | head -1`; and what is printed needs no Unicode."""
+    with subprocess.Popen(
+        [sys.executable, "main.py", *SMALL, f"--workdir={tmp_path / 'piped'}"],
+        cwd=ROOT,
+        env=environment | {"PYTHONIOENCODING": "ascii"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as program:
+        assert program.stdout.readline().startswith("Training for 1,500 steps")
+        program.stdout.close()
+        assert program.stderr.read() == ""
+        assert program.wait() == 0
+    assert_same_run(tmp_path / "piped", finished[0])
+    assert (tmp_path / "piped" / "evaluation.json").exists()
+
+
+def test_a_console_without_unicode(environment, finished):
+    output = subprocess.check_output(
+        [sys.executable, "main.py", *SMALL, f"--workdir={finished[0]}"],
+        cwd=ROOT,
+        env=environment | {"PYTHONIOENCODING": "ascii"},
+    )
+
+    expected = finished[1].splitlines()[-1].replace("±", "+-")
+    assert output.decode("ascii").splitlines()[-1] == expected
+
+
+def test_a_device_that_is_not_there(environment):
+    program = subprocess.run(
+        [sys.executable, "main.py", *DESCRIBE],
+        cwd=ROOT,
+        env=environment | {"JAX_PLATFORMS": "cuda"},
+        capture_output=True,
+        text=True,
+    )
+
+    assert program.returncode == 1 and program.stdout == ""
+    last = program.stderr.splitlines()[-1]
+    assert last.startswith("error: JAX finds no device (JAX_PLATFORMS is 'cuda')")
+    assert "Traceback" not in program.stderr
+
+
 def test_describe(run):
     output, errors = run([*SMALL, "--mode=describe"])
 
@@ -388,6 +471,76 @@ MISTAKES = {
         [*DESCRIBE, "--config.generator.hiden_sizes=(3,)"],
         r"(no|unknown).* field.*hiden_sizes",
     ),
+    "unknown section": (
+        [*DESCRIBE, "--config.evl.num_samples=10"],
+        "no field 'evl.num_samples'; did you mean 'eval.num_samples'",
+    ),
+    "section in capitals": (
+        [*DESCRIBE, "--config.Generator.name=x"],
+        "no field 'Generator.name'; did you mean 'generator.name'",
+    ),
+    "field of a field": ([*DESCRIBE, "--config.seed.x=1"], "no field 'seed.x'"),
+    "text in a tuple": (
+        [*DESCRIBE, "--config.generator.hidden_sizes=('a',)"],
+        r"config\.generator\.hidden_sizes is \('a',\); it must be a tuple of whole num",
+    ),
+    "fractions in a tuple": (
+        [*DESCRIBE, "--config.generator.hidden_sizes=(512.0,)"],
+        r"config\.generator\.hidden_sizes is \(512\.0,\); it must be a tuple of whole",
+    ),
+    "not a number": (
+        [*DESCRIBE, "--config.generator_optimizer.learning_rate=nan"],
+        r"config\.generator_optimizer\.learning_rate is nan",
+    ),
+    "unknown argument": (
+        [*DESCRIBE, "--config.generator_optimizer.arguments.epps=1e-8"],
+        "arguments has epps, which optax.adam does not take",
+    ),
+    "seed of 33 bits": (
+        [*DESCRIBE, "--config.seed=4294967296"],
+        "config.seed is 4294967296; it must be from 0 to 4294967295",
+    ),
+    "workdir in a bucket": (
+        [QUICKSTART, "--workdir=gs://bucket/run"],
+        "workdir is 'gs://bucket/run'; it must be a path in a mounted file system",
+    ),
+    "data in a bucket": (
+        [
+            QUICKSTART,
+            "--workdir={empty}/a",
+            "--config.data.source=files",
+            "--config.data.dir=s3://b",
+        ],
+        "data.dir is 's3://b'",
+    ),
+    "config in a bucket": (
+        ["--config=gs:/b/c.py", "--mode=describe"],
+        "gs:?.*(mounted file system|No such file)",
+    ),
+    "no such home": (
+        [QUICKSTART, "--workdir=~nobody_of_that_name/a"],
+        "workdir is '~nobody_of_that_name/a'",
+    ),
+    "other settings of training": (
+        ["--workdir={run}", "--mode=evaluate", "--config.seed=7"],
+        "{run} holds a run of a different config: config.seed is 7 here, 0 there",
+    ),
+    "overrides without a run": (
+        ["--workdir={empty}", "--mode=evaluate", "--config.eval.num_samples=3"],
+        "{empty} holds no run",
+    ),
+    "a place for scores": (
+        ["--workdir={run}", "--mode=evaluate", "--output={empty}"],
+        "--output is for --mode=sample",
+    ),
+    "overrides of a sweep": (
+        ["--mode=sweep", "--sweep=sweeps/report_d_modes.py", "--config.seed=3"],
+        "takes --sweep=sweeps/NAME.py and --set, but no --config",
+    ),
+    "a shorter run": (
+        [*SMALL, "--workdir={run}", "--config.num_steps=10"],
+        "{run} holds a longer run: config.num_steps is 10 here, 1500 there; a run can",
+    ),
     "wrong type": ([*DESCRIBE, "--config.batch_size=many"], r"config\.batch_size=many"),
     "unknown name": ([*DESCRIBE, "--config.data.name=emnist"], "'emnist'.*'mnist'"),
     "unknown optimiser": (
@@ -417,7 +570,7 @@ MISTAKES = {
     ),
     "missing config file": (
         ["--config=configs/none.py", "--mode=describe"],
-        r"configs/none\.py",
+        r"^error: configs/none\.py: FileNotFoundError: No such file or directory$",
     ),
     "no config": ([], "--config.* is missing"),
     "unknown flag": ([*DESCRIBE, "--workdri=x"], "workdri"),
@@ -459,7 +612,7 @@ MISTAKES = {
     "sweep without a file": (["--mode=sweep"], "takes --sweep=sweeps/NAME.py"),
     "sweep of a config": (
         [QUICKSTART, "--mode=sweep", "--sweep=sweeps/report_d_modes.py"],
-        "takes --sweep=sweeps/NAME.py and no --config",
+        "takes --sweep=sweeps/NAME.py and --set, but no --config",
     ),
     "settings in training": (
         [QUICKSTART, "--set=num_steps=3"],
@@ -480,7 +633,7 @@ MISTAKES = {
     ),
     "folder that is a file": (
         [*SMALL, "--workdir={run}/metrics.jsonl"],
-        r"{run}/metrics\.jsonl",
+        r"^error: {run}/metrics\.jsonl is a file; --workdir must be a folder$",
     ),
 }
 # Imports once and forks for every list of arguments, since importing takes longer than

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -10,10 +11,14 @@ import pytest
 from PIL import Image
 
 from gan_jax import build
+from gan_jax.build import ConfigError
 from gan_jax.data.batches import fixed_order
 from gan_jax.generator import load_generator, open_checkpoints
+from gan_jax.lock import BusyError
+from gan_jax.report.grids import save_png
 from gan_jax.train import TrainingDivergedError, train
 from gan_jax.types import Batch
+from gan_jax.workdir import locked_workdir
 
 
 @pytest.fixture(scope="module")
@@ -190,3 +195,304 @@ def test_a_reference_batch_is_kept_with_the_run(tiny_world, small_config, tmp_pa
     )
     np.testing.assert_array_equal(together[0], others[0])
     assert not np.array_equal(together[1], others[1])
+
+
+TIMED = ("steps_per_second", "seconds_per_epoch")
+
+
+def logged(workdir):
+    """The rows of metrics.jsonl without the times."""
+    lines = (workdir / "metrics.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    return [
+        {name: value for name, value in row.items() if name not in TIMED}
+        for row in rows
+    ]
+
+
+def saved_state(config, workdir, spec, step=None):
+    """Everything in a checkpoint, as NumPy arrays."""
+    gan = build.build_gan(config, spec)
+    template = jax.eval_shape(lambda: build.build_training(config, gan, 1)[1])
+    with open_checkpoints(config, workdir) as checkpoints:
+        state, _ = checkpoints.restore(template, step)
+    state = state.replace(gan=state.gan.replace(key=jax.random.key_data(state.gan.key)))
+    return jax.tree.map(np.asarray, state)
+
+
+def assert_same_run(config, workdir, expected, spec):
+    assert logged(workdir) == logged(expected)
+    jax.tree.map(
+        np.testing.assert_array_equal,
+        saved_state(config, workdir, spec),
+        saved_state(config, expected, spec),
+    )
+
+
+def changed(config, fields):
+    other = config.copy_and_resolve_references()
+    other.update_from_flattened_dict(fields)
+    return other
+
+
+@pytest.fixture
+def run(tiny_run, tiny_world, tmp_path):
+    """(config, workdir): a copy of the finished run, to be written in."""
+    shutil.copytree(tiny_run[1], tmp_path / "run")
+    return tiny_run[0], tmp_path / "run"
+
+
+def test_a_judge_that_fails_costs_no_checkpoint(
+    tiny_run, tiny_world, tmp_path, monkeypatch
+):
+    """It is saved before it is scored; what then lacks is made when the run goes on."""
+    config, finished = tiny_run
+
+    def fail(config, dataset):
+        raise OSError("no judge today")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("gan_jax.train.Judge.load_or_train", fail)
+        with pytest.raises(OSError, match="no judge today"):
+            train(config, tmp_path)
+    steps = [path.name for path in (tmp_path / "checkpoints").iterdir()]
+    assert steps == ["4"] and logged(tmp_path) == []
+
+    assert train(config, tmp_path)
+
+    assert_same_run(config, tmp_path, finished, tiny_world.spec)
+    # How fast the steps were that the first process made is not known.
+    first = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[0])
+    assert (first["step"], first["steps_per_second"]) == (4, None)
+
+
+def test_a_run_killed_between_checkpoint_and_pictures_makes_them_later(
+    tiny_run, tiny_world, tmp_path, monkeypatch
+):
+    config, finished = tiny_run
+    config = changed(config, {"sample_every": 4})
+
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        # At step 0, and then not any more.
+        calls = iter([save_png])
+        patch.setattr(
+            "gan_jax.train.save_png", lambda *args: next(calls, killed)(*args)
+        )
+        with pytest.raises(KeyboardInterrupt):
+            train(config, tmp_path)
+    assert [row["step"] for row in logged(tmp_path)] == [4]
+
+    assert train(config, tmp_path)
+
+    grids = sorted(path.name for path in (tmp_path / "samples").iterdir())
+    assert grids == [f"step_{step:08d}.png" for step in (0, 4, 8, 12)]
+    assert_same_run(config, tmp_path, finished, tiny_world.spec)
+
+
+def test_the_best_is_known_after_a_resumption(tiny_run, tiny_world, tmp_path):
+    """Of scores 4: low, 8: high, 12: low the checkpoint of 8 stays."""
+    config = changed(tiny_run[0], {"checkpoints.keep_latest": 1})
+    scores = {4: 0.1, 8: 0.9, 12: 0.2}
+
+    class Stop(Exception):
+        pass
+
+    def score(stop_at):
+        def of_step(judge, metric, generator, key, **kwargs):
+            if generator.step == stop_at:
+                raise Stop
+            return scores[generator.step]
+
+        return of_step
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gan_jax.train.Judge.score", score(12))
+        with pytest.raises(Stop):
+            train(config, tmp_path)
+        patch.setattr("gan_jax.train.Judge.score", score(None))
+        assert train(config, tmp_path)
+
+    steps = {int(path.name) for path in (tmp_path / "checkpoints").iterdir()}
+    assert steps == {8, 12}
+    assert [row["inception_score"] for row in logged(tmp_path)] == [0.1, 0.9, 0.2]
+
+
+def test_two_processes_do_not_train_in_one_folder(run):
+    config, workdir = run
+    before = {path: path.read_bytes() for path in workdir.glob("*.json*")}
+
+    with locked_workdir(workdir), pytest.raises(BusyError) as caught:
+        train(changed(config, {"num_steps": 20}), workdir)
+
+    assert str(caught.value) == f"another process is at the run in {workdir}"
+    assert {path: path.read_bytes() for path in workdir.glob("*.json*")} == before
+    assert train(config, workdir)
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty folder"])
+def test_a_run_whose_checkpoints_are_gone_is_not_begun_anew(run, left):
+    config, workdir = run
+    shutil.rmtree(workdir / "checkpoints")
+    if left == "an empty folder":
+        (workdir / "checkpoints").mkdir()
+    before = (workdir / "metrics.jsonl").read_bytes()
+
+    with pytest.raises(
+        ConfigError, match="come to step 12, but .*is (empty|missing): put"
+    ):
+        train(config, workdir)
+
+    assert (workdir / "metrics.jsonl").read_bytes() == before
+
+
+def test_a_judged_run_had_checkpoints(run):
+    """Also if its log is gone too."""
+    config, workdir = run
+    shutil.rmtree(workdir / "checkpoints")
+    (workdir / "metrics.jsonl").unlink()
+    (workdir / "evaluation.json").write_text("{}")
+
+    with pytest.raises(ConfigError, match="checkpoints is missing: put it back, or tr"):
+        train(config, workdir)
+
+
+@pytest.mark.parametrize("killed_at", ["before the first save", "in the first save"])
+def test_a_run_killed_before_its_first_checkpoint_begins_anew(
+    tiny_run, tiny_world, tmp_path, killed_at
+):
+    config, finished = tiny_run
+    shutil.copy(finished / "config.json", tmp_path)
+    rows = (finished / "metrics.jsonl").read_text().splitlines(keepends=True)
+    if killed_at == "in the first save":
+        (tmp_path / "checkpoints" / "4.orbax-checkpoint-tmp-1").mkdir(parents=True)
+        (tmp_path / "metrics.jsonl").write_text(rows[0])
+    else:
+        (tmp_path / "metrics.jsonl").write_text(
+            rows[0].replace('"step": 4', '"step": 3')
+        )
+
+    assert train(config, tmp_path)
+
+    assert_same_run(config, tmp_path, finished, tiny_world.spec)
+
+
+def test_a_log_that_is_gone_is_told(run, tiny_world, capsys):
+    config, workdir = run
+    (workdir / "metrics.jsonl").unlink()
+
+    assert train(changed(config, {"num_steps": 16}), workdir)
+
+    path = workdir / "metrics.jsonl"
+    assert f"warning: {path} is gone; it begins anew after step 12" in (
+        capsys.readouterr().out
+    )
+    assert [row["step"] for row in logged(workdir)] == [12, 16]
+
+
+LONGER = {"log_every": 3, "sample_every": 5, "checkpoint_every": 8}
+
+
+@pytest.mark.parametrize(
+    ("fields", "length", "short", "long", "steps"),
+    [
+        ({"population": 2}, "num_steps", 13, 26, (13, 26)),
+        # 400 images in batches of 40.
+        ({"batch_size": 40, "num_steps": 0}, "num_epochs", 1, 2, (10, 20)),
+    ],
+)
+def test_an_extended_run_is_the_longer_one(
+    tiny_run, tiny_world, tmp_path, capsys, fields, length, short, long, steps
+):
+    """Bit for bit, with a constant learning rate; its end was due for nothing else."""
+    config = changed(tiny_run[0], LONGER | fields | {length: short})
+    longer = changed(config, {length: long})
+    assert train(config, tmp_path / "extended")
+    assert train(longer, tmp_path / "whole")
+    capsys.readouterr()
+
+    assert train(longer, tmp_path / "extended")
+
+    output = capsys.readouterr().out
+    assert (
+        f"Resuming {tmp_path / 'extended'} at step {steps[0]} of {steps[1]}" in output
+    )
+    assert "learning rates" not in output
+    assert_same_run(longer, tmp_path / "extended", tmp_path / "whole", tiny_world.spec)
+    values = json.loads((tmp_path / "extended" / "config.json").read_text())
+    assert values.pop("history") == [
+        {"step": steps[0], "changed": {length: [short, long]}}
+    ]
+    assert values == json.loads((tmp_path / "whole" / "config.json").read_text())
+    # The old command asks for less now.
+    with pytest.raises(ConfigError, match="can be extended, not shortened"):
+        train(config, tmp_path / "extended")
+
+
+def test_steps_and_epochs_are_compared_by_the_data(tiny_run, tiny_world, tmp_path):
+    config = changed(tiny_run[0], {"batch_size": 40})  # 12 steps
+    assert train(config, tmp_path)
+
+    with pytest.raises(
+        ConfigError, match="of 12 steps; this config asks for 10: a run"
+    ):
+        train(changed(config, {"num_steps": 0, "num_epochs": 1}), tmp_path)
+    assert train(changed(config, {"num_steps": 0, "num_epochs": 2}), tmp_path)
+
+    assert [row["step"] for row in logged(tmp_path)] == [4, 8, 10, 12, 16, 20]
+
+
+def test_an_extension_of_a_schedule_is_told_and_marked(
+    tiny_run, tiny_world, tmp_path, capsys
+):
+    config = changed(tiny_run[0], {"generator_optimizer.schedule": "cosine"})
+    assert train(config, tmp_path)
+    first = logged(tmp_path)
+    capsys.readouterr()
+
+    assert train(changed(config, {"num_steps": 20}), tmp_path)
+    assert (
+        "The learning rates of steps 1 to 12 are those of a run of 12 steps (cosine), "
+        "from step 13 on those of one of 20: they differ from a run of that length "
+        "from step 1 on\n"
+    ) in capsys.readouterr().out
+
+    rows = logged(tmp_path)
+    assert [row["step"] for row in rows] == [4, 8, 12, 16, 20]
+    assert [row.get("segment") for row in rows] == [None, None, None, 1, 1]
+    # The rows of the first segment are as they were, but for what its end alone had.
+    without_tests = {
+        name: value for name, value in first[2].items() if "test_" not in name
+    }
+    assert rows[:3] == [*first[:2], without_tests]
+
+
+def test_what_is_logged_may_change_while_a_run_goes_on(tiny_run, tiny_world, tmp_path):
+    config, finished = tiny_run
+    fields = {"log_every": 2, "sample_every": 6, "checkpoint_every": 6, "test_every": 5}
+    other = changed(config, fields | {"checkpoints.keep_latest": 1, "num_steps": 14})
+    assert train(config, tmp_path)
+
+    assert train(other, tmp_path)
+
+    rows = logged(tmp_path)
+    assert [row["step"] for row in rows] == [4, 8, 12, 14]
+    assert ["test_generator_loss" in row for row in rows] == [False] * 3 + [True]
+    before = logged(finished)
+    assert rows[:2] == before[:2]
+    (entry,) = json.loads((tmp_path / "config.json").read_text())["history"]
+    assert entry["step"] == 12
+    assert entry["changed"] == {
+        field: [config_value, other_value]
+        for field, config_value, other_value in (
+            ("num_steps", 12, 14),
+            ("log_every", 4, 2),
+            ("sample_every", 12, 6),
+            ("checkpoint_every", 4, 6),
+            ("test_every", 0, 5),
+            ("checkpoints.keep_latest", 2, 1),
+        )
+    }
+    assert load_generator(tmp_path).step == 14

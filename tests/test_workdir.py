@@ -15,6 +15,9 @@ from gan_jax.workdir import (
     config_to_dict,
     default_workdir,
     load_config,
+    locked_workdir,
+    number_of_extensions,
+    record_changes,
     save_config,
 )
 
@@ -191,3 +194,80 @@ def test_checkpoints_of_an_unknown_run_are_not_gone_on_with(small_config, tmp_pa
         save_config(tmp_path, small_config())
 
     assert not (tmp_path / "config.json").exists()
+
+
+def test_the_history_of_a_run(tmp_path, small_config):
+    config = small_config()  # 20 steps
+    save_config(tmp_path, config)
+
+    record_changes(tmp_path, small_config({"data.dir": "elsewhere"}), 0)
+    assert number_of_extensions(tmp_path) == 0
+    assert "history" not in json.loads((tmp_path / "config.json").read_text())
+    # Before the first step nothing is extended; the run is as it is then.
+    record_changes(tmp_path, small_config({"num_steps": 25}), 0)
+    record_changes(tmp_path, small_config({"num_steps": 25, "log_every": 7}), 10)
+    assert number_of_extensions(tmp_path) == 0
+    record_changes(tmp_path, small_config({"num_steps": 30, "log_every": 7}), 25)
+    assert number_of_extensions(tmp_path) == 1
+
+    last = small_config({"num_steps": 30, "log_every": 7})
+    assert config_to_dict(load_config(tmp_path)) == config_to_dict(last)
+    save_config(tmp_path, last)
+    assert json.loads((tmp_path / "config.json").read_text())["history"] == [
+        {"step": 0, "changed": {"num_steps": [20, 25]}},
+        {"step": 10, "changed": {"log_every": [100, 7]}},
+        {"step": 25, "changed": {"num_steps": [25, 30]}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "refused"),
+    [
+        ({"num_steps": 20}, {"num_steps": 21}, None),
+        ({"num_steps": 20}, {"num_steps": 19}, "num_steps is 19 here, 20 there; a run"),
+        (
+            {"num_steps": 0, "num_epochs": 3},
+            {"num_steps": 0, "num_epochs": 2},
+            "num_epochs is 2 here, 3 there; a run can be extended, not shortened",
+        ),
+        ({"num_steps": 0, "num_epochs": 3}, {"num_steps": 0, "num_epochs": 4}, None),
+        # What takes the data to compare is not compared here.
+        ({"num_steps": 0, "num_epochs": 3}, {"num_steps": 5}, None),
+        # Epochs that do not count.
+        ({"num_epochs": 3}, {"num_epochs": 1}, None),
+        ({}, {"log_every": 3, "sample_every": 4, "checkpoint_every": 5}, None),
+        ({}, {"test_every": 9, "checkpoints.keep_latest": 1}, None),
+        ({}, {"checkpoints.best_metric": ""}, "best_metric is '' here"),
+    ],
+)
+def test_what_may_change_while_a_run_goes_on(
+    tmp_path, small_config, before, after, refused
+):
+    save_config(tmp_path, small_config(before))
+
+    if refused is None:
+        save_config(tmp_path, small_config(after))
+        return
+    with pytest.raises(ConfigError, match=refused):
+        save_config(tmp_path, small_config(after))
+
+
+def test_a_log_of_an_unknown_run_is_not_overwritten(small_config, tmp_path):
+    (tmp_path / "metrics.jsonl").write_text('{"step": 3}\n')
+
+    with pytest.raises(ConfigError, match="holds metrics.jsonl but no config.json"):
+        save_config(tmp_path, small_config())
+
+    assert not (tmp_path / "config.json").exists()
+
+
+def test_a_folder_that_is_a_file(tmp_path):
+    (tmp_path / "file").write_text("")
+
+    with (
+        pytest.raises(ConfigError, match="file is a file; --workdir must be a folder"),
+        locked_workdir(tmp_path / "file"),
+    ):
+        pass
+    with pytest.raises(ConfigError, match="file holds no run: config.json is missing"):
+        load_config(tmp_path / "file")

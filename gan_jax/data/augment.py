@@ -28,7 +28,7 @@ def random_shifts(images: jax.Array, key: jax.Array, max_shift: int) -> jax.Arra
     corners = jax.random.randint(key, shape, 0, 2 * max_shift + 1, jnp.int32)
 
     def window(image, corner):
-        start = (corner[0], corner[1], 0)
+        start = (*corner, jnp.int32(0))
         return jax.lax.dynamic_slice(image, start, images.shape[1:])
 
     return jax.vmap(window)(padded, corners)
