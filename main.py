@@ -21,7 +21,7 @@ from gan_jax.command_line import (
 from gan_jax.console import make_steadfast
 from gan_jax.describe import describe
 from gan_jax.evaluate import evaluate, format_scores
-from gan_jax.interrupts import announced_interrupts
+from gan_jax.interrupts import announced_interrupts, let_second_signal_end_process
 from gan_jax.paths import local_path
 from gan_jax.sweep import RUN_ERRORS, SweepError, run_sweep
 from gan_jax.train import train
@@ -72,8 +72,8 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> None:
 def build_config(workdir: pathlib.Path, overrides: Sequence[str]) -> ConfigDict:
     """The config of --config, or else of the run in `workdir`."""
     if _CONFIG.value:
-        file, _, argument = _CONFIG.value.partition(":")
-        config = load_config_file(local_path(file, "config"), argument)
+        file, _, argument = str(local_path(_CONFIG.value, "config")).partition(":")
+        config = load_config_file(pathlib.Path(file), argument)
     else:
         config = load_config(workdir)
     override(config, overrides)
@@ -83,6 +83,7 @@ def build_config(workdir: pathlib.Path, overrides: Sequence[str]) -> ConfigDict:
 def main(arguments: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)
     make_steadfast()
+    let_second_signal_end_process()
     _, *overrides = arguments
     check_flags(flags.FLAGS, overrides)
     try:
@@ -90,11 +91,13 @@ def main(arguments: list[str]) -> None:
         workdir = local_path(
             _WORKDIR.value or default_workdir(_SWEEP.value or _CONFIG.value), "workdir"
         )
+        sweeps = _MODE.value == "sweep"
+        config = None if sweeps else build_config(workdir, overrides)
         if _DISTRIBUTED.value:
             parallel.connect(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
         parallel.check_devices()
-        if _MODE.value != "sweep":
-            run(build_config(workdir, overrides), workdir)
+        if not sweeps:
+            run(config, workdir)
         elif not run_sweep(_SWEEP.value, workdir, _SET.value):
             print(_STOPPED)
     except (*RUN_ERRORS, SweepError) as error:

@@ -33,6 +33,7 @@ from gan_jax.generator import (
 )
 from gan_jax.latents import PATHS, TRUNCATIONS
 from gan_jax.metrics import nearest_neighbours
+from gan_jax.paths import local_path
 from gan_jax.precision import in_32_bits
 from gan_jax.report.grids import image_grid, save_png
 from gan_jax.report.strip import training_strip
@@ -369,6 +370,12 @@ def _training(run: _Run) -> tuple[np.ndarray, str]:
     return picture, ""
 
 
+def _dropout(run: _Run) -> tuple[np.ndarray, str]:
+    if run.generator.sampler.gan.sampling_generator.mixes_examples:
+        build.check_sampling_batch(run.config, run.generator.sampler.gan)
+    return dropout_sweep(run.generator, run.key), ""
+
+
 def _neighbours(run: _Run) -> tuple[np.ndarray, str]:
     train_images = run.dataset.train_images
     number = build.number_of_samples(run.config)
@@ -409,7 +416,7 @@ def _arithmetic(run: _Run) -> tuple[np.ndarray, str]:
 _PICTURES: dict[str, Callable[[_Run], tuple[np.ndarray, str]]] = {
     "interpolation": lambda run: (interpolation(run.generator, run.key), ""),
     "arithmetic": _arithmetic,
-    "dropout": lambda run: (dropout_sweep(run.generator, run.key), ""),
+    "dropout": _dropout,
     "truncation": lambda run: (truncation(run.generator, run.key), ""),
     "training": _training,
     "neighbours": _neighbours,
@@ -438,6 +445,7 @@ def analyse(
     Raises:
       ConfigError, CheckpointError, DataError, OSError: see there.
     """
+    workdir = local_path(workdir, "workdir")
     name = name or "samples"
     if name not in ANALYSES:
         raise ConfigError(f"unknown analysis {name!r}; known: {', '.join(ANALYSES)}")

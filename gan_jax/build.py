@@ -81,6 +81,15 @@ class ConfigError(ValueError):
 
 def check_config(config: ConfigDict) -> None:
     """Checks what needs no data set: names, ranges and combinations."""
+    try:
+        _check_config(config)
+    except (AttributeError, KeyError) as error:
+        raise ConfigError(
+            f"config is not whole, it lacks {error} (start from configs/default.py)"
+        ) from error
+
+
+def _check_config(config: ConfigDict) -> None:
     choices = {
         "parallel": PARALLEL,
         "compute_dtype": COMPUTE_DTYPES,
@@ -155,26 +164,7 @@ def check_config(config: ConfigDict) -> None:
             )
     if config.num_steps == 0 and config.num_epochs < 1:
         raise ConfigError("config.num_steps and config.num_epochs are both 0")
-    if config.eval.num_splits > config.eval.num_samples:
-        raise ConfigError(
-            f"config.eval.num_splits is {config.eval.num_splits}, more than "
-            f"config.eval.num_samples, {config.eval.num_samples}"
-        )
-    if (
-        config.checkpoints.best_metric == "inception_score"
-        and config.eval.num_splits > config.checkpoints.best_num_samples
-    ):
-        raise ConfigError(
-            f"config.eval.num_splits is {config.eval.num_splits}, more than "
-            "config.checkpoints.best_num_samples, "
-            f"{config.checkpoints.best_num_samples}"
-        )
-    for size in config.eval.inception_sizes:
-        if not isinstance(size, int) or size < config.eval.num_splits:
-            raise ConfigError(
-                f"config.eval.inception_sizes has {size!r}; each must be a whole "
-                f"number >= config.eval.num_splits, {config.eval.num_splits}"
-            )
+    _check_splits(config)
     _check_combinations(config)
 
 
@@ -210,6 +200,30 @@ def _check_seeds(config: ConfigDict) -> None:
             )
 
 
+def _check_splits(config: ConfigDict) -> None:
+    """The Inception Score of a single image is 1, whatever it shows."""
+    splits = config.eval.num_splits
+    numbers = []
+    if "inception_score" in config.eval.scores:
+        numbers.append(("eval.num_samples", config.eval.num_samples))
+        for size in config.eval.inception_sizes:
+            if not isinstance(size, int):
+                raise ConfigError(
+                    f"config.eval.inception_sizes has {size!r}; each must be a whole "
+                    "number"
+                )
+            numbers.append(("eval.inception_sizes", size))
+    if config.checkpoints.best_metric == "inception_score":
+        number = config.checkpoints.best_num_samples
+        numbers.append(("checkpoints.best_num_samples", number))
+    for field, number in numbers:
+        if number < 2 * splits:
+            raise ConfigError(
+                f"config.{field} has {number} images for config.eval.num_splits, "
+                f"{splits}; it takes 2 in each, {2 * splits}"
+            )
+
+
 def _check_batches(config: ConfigDict, gan: Gan) -> None:
     """Batches are large enough for what is computed over them."""
     modes, size = gan.modes, config.batch_size
@@ -237,14 +251,23 @@ def _check_batches(config: ConfigDict, gan: Gan) -> None:
             )
     if not (modes.generator_in_sampling and gan.sampling_generator.mixes_examples):
         return
+    check_sampling_batch(config, gan)
+
+
+def check_sampling_batch(config: ConfigDict, gan: Gan) -> None:
+    """For generators whose images depend on their batch.
+
+    Raises:
+      ConfigError: it is too small.
+    """
     size = config.sampling.batch_size or config.batch_size
     needed = gan.num_classes if config.conditional else 2
     if size < needed:
         field = "sampling.batch_size" if config.sampling.batch_size else "batch_size"
         raise ConfigError(
-            f"config.{field} is {size}, but config.modes.generator_in_sampling is "
-            f"'train': images are generated with the statistics of their batch, which "
-            f"must hold at least {needed}"
+            f"config.{field} is {size}, but images are generated with the statistics "
+            "of their batch (config.modes.generator_in_sampling is 'train', or "
+            f"--analysis=dropout), which must hold at least {needed}"
             + (", one of every class" if config.conditional else "")
             + " (config.sampling.batch_size)"
         )
@@ -338,6 +361,15 @@ def _check_combinations(config: ConfigDict) -> None:
                 f"config.loss.{field} is {config.loss[field]}, but the discriminator "
                 "is no auxiliary classifier"
             )
+    if (
+        config.loss.label_smoothing in ("fixed", "two_sided")
+        and config.loss.label_smoothing_amount == 1
+    ):
+        raise ConfigError(
+            "config.loss.label_smoothing_amount is 1, with which "
+            f"{config.loss.label_smoothing!r} smoothing gives real and generated "
+            "images the same target"
+        )
     if (
         config.loss.label_smoothing != "none"
         and not ADVERSARIAL_LOSSES[config.loss.name].uses_targets
@@ -455,29 +487,53 @@ def build_optimizer(
         raise ConfigError(
             f"config.{field}.name is {settings.name!r}, which is no optimiser of optax"
         )
-    arguments = {
-        name: value for name, value in settings.arguments.items() if value is not None
-    }
-    unknown = [name for name in arguments if name not in parameters]
-    if unknown:
-        raise ConfigError(
-            f"config.{field}.arguments has {', '.join(unknown)}, which optax."
-            f"{settings.name} does not take (it takes {', '.join(parameters)}); None "
-            "leaves an argument out"
-        )
     if settings.learning_rate <= 0:
         raise ConfigError(
             f"config.{field}.learning_rate is {settings.learning_rate}; it must be > 0"
         )
+    arguments = {
+        name: value for name, value in settings.arguments.items() if value is not None
+    }
+    known = {name: parameters[name] for name in parameters if name != "learning_rate"}
+    unknown = [name for name in arguments if name not in known]
+    if unknown:
+        raise ConfigError(
+            f"config.{field}.arguments has {', '.join(unknown)}, which optax."
+            f"{settings.name} does not take (it takes {', '.join(known)}); None "
+            "leaves an argument out"
+        )
     for name, value in arguments.items():
-        low, high = _ARGUMENT_RANGES.get(name, (-math.inf, math.inf))
-        if isinstance(value, int | float) and not low <= value < high:
-            raise ConfigError(
-                f"config.{field}.arguments.{name} is {value}; it must be "
-                + (f"in [{low}, {high})" if high < math.inf else f">= {low}")
-            )
+        _check_argument(f"{field}.arguments.{name}", name, value, known[name].default)
     schedule = SCHEDULES[settings.schedule](settings.learning_rate, num_steps)
-    return factory(schedule, **arguments)
+    try:
+        optimizer = factory(schedule, **arguments)
+        # What cannot be used must not show hours later.
+        params = {"kernel": jax.ShapeDtypeStruct((2, 2), jnp.float32)}
+        jax.eval_shape(
+            lambda params: optimizer.update(params, optimizer.init(params), params),
+            params,
+        )
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"config.{field} cannot be used: optax.{settings.name}: {error}"
+        ) from error
+    return optimizer
+
+
+def _check_argument(field: str, name: str, value: Any, default: Any) -> None:
+    """An argument of an optimiser has its default's type, and is in range."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(default, bool) and not isinstance(value, bool):
+        raise ConfigError(f"config.{field} is {value!r}; it must be True or False")
+    numeric = isinstance(default, int | float) and not isinstance(default, bool)
+    if (numeric or name in _ARGUMENT_RANGES) and not is_number:
+        raise ConfigError(f"config.{field} is {value!r}; it must be a number")
+    low, high = _ARGUMENT_RANGES.get(name, (-math.inf, math.inf))
+    if is_number and not low <= value < high:
+        raise ConfigError(
+            f"config.{field} is {value}; it must be "
+            + (f"in [{low}, {high})" if high < math.inf else f">= {low}")
+        )
 
 
 def random_keys(seed: int) -> dict[str, jax.Array]:
@@ -723,7 +779,7 @@ def _build_network(
             f"conditional {network.__name__} can do: "
             f"{', '.join(network.CONDITIONINGS[1:])}"
         )
-    # A config read from JSON has lists; Flax modules must be hashable.
+    # Flax modules must be hashable.
     arguments = {
         field: tuple(value) if isinstance(value, list) else value
         for field, value in arguments.items()

@@ -13,7 +13,7 @@ _MIN_COMPILE_SECONDS = 0.5
 
 def cache_dir() -> pathlib.Path:
     """`gan_jax` in $XDG_CACHE_HOME, or else in ~/.cache."""
-    root = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    root = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return local_path(root, "XDG_CACHE_HOME") / "gan_jax"
 
 

@@ -146,6 +146,10 @@ class Checkpointer:
             )
         return None
 
+    def discard_after(self, step: int) -> None:
+        """Takes later checkpoints for damaged, as another process has found them."""
+        self._damaged |= {later for later in self._steps_on_disk() if later > step}
+
     def all_steps(self) -> list[int]:
         """Steps in ascending order, one that is being written included.
 

@@ -28,12 +28,13 @@ from gan_jax.cache import cache_dir as default_cache_dir
 from gan_jax.data.augment import random_flips, random_shifts
 from gan_jax.metrics import accuracy
 from gan_jax.networks.classifiers import CLASSIFIERS
-from gan_jax.paths import local_path
+from gan_jax.paths import check_writable, local_path
 from gan_jax.precision import in_32_bits
 
-# To be raised whenever equal settings would train another classifier than before
-# (another rounding is none): those cached by earlier versions are then no longer used.
-RECIPE_VERSION = 2
+# Of each network, to be raised whenever equal settings would train another classifier
+# than before (another rounding is none): those cached by earlier versions are then no
+# longer used.
+RECIPE_VERSIONS = {"lenet": 1, "resnet": 2}
 
 # Number of images, drawn at random, for data-dependent initialisation (whitening).
 _INIT_IMAGES = 1000
@@ -426,7 +427,7 @@ def load_or_train_classifier(
     """Returns the classifier of a data set's training images, trained only once.
 
     It is kept in one file of cache_dir, named after a hash of the data set's
-    fingerprint, all settings and RECIPE_VERSION. A file that is damaged is reported as
+    fingerprint, all settings and RECIPE_VERSIONS. A file that is damaged is reported as
     a warning and replaced. Where no file can be written a warning says so, and the
     classifier is kept for this process alone.
 
@@ -441,32 +442,34 @@ def load_or_train_classifier(
       ValueError, FloatingPointError: as `train_classifier`.
       OSError: if cache_dir is a URL.
     """
-    directory = default_cache_dir()
-    if cache_dir is not None:
+    if cache_dir is None:
+        directory = default_cache_dir()
+    else:
         directory = local_path(cache_dir, "classifier.cache_dir")
     file = directory / f"classifier-{_cache_key(dataset, settings)}.msgpack"
-    network = _network(settings.name, dataset.spec.num_classes)
     if file in _UNWRITTEN:
         return _UNWRITTEN[file]
-    if file.exists():
-        try:
-            variables = _read_variables(file, network, dataset.train_images[:1])
-        except ValueError as error:
-            logging.warning("%s: %s; training the classifier anew", file, error)
-        else:
-            return Classifier(
-                network,
-                variables,
-                dataset.train_images.shape[1:],
-                mirror=settings.flip,
-            )
+    network = _network(settings.name, dataset.spec.num_classes)
+    try:
+        variables = _read_variables(file, network, dataset.train_images[:1])
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        logging.warning("%s: %s; training the classifier anew", file, error)
+    else:
+        return Classifier(
+            network,
+            variables,
+            dataset.train_images.shape[1:],
+            mirror=settings.flip,
+        )
+    is_writable = True
     try:
         # Before the training, which may take half an hour.
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
-            pass
+        check_writable(directory)
     except OSError as error:
         _warn_unwritten(file, error)
+        is_writable = False
     classifier = train_classifier(
         dataset.train_images,
         dataset.train_labels,
@@ -474,10 +477,13 @@ def load_or_train_classifier(
         settings=settings,
         progress=progress,
     )
-    try:
-        _write_variables(file, classifier.variables)
-    except OSError as error:
-        _warn_unwritten(file, error)
+    if is_writable:
+        try:
+            _write_variables(file, classifier.variables)
+        except OSError as error:
+            _warn_unwritten(file, error)
+            is_writable = False
+    if not is_writable:
         _UNWRITTEN[file] = classifier
     return classifier
 
@@ -498,7 +504,7 @@ def _cache_key(dataset: Any, settings: ClassifierSettings) -> str:
         or getattr(settings, field.name) != field.default
     }
     identity = {
-        "recipe_version": RECIPE_VERSION,
+        "recipe_version": RECIPE_VERSIONS[settings.name],
         "fingerprint": dataset.fingerprint(),
         "num_classes": dataset.spec.num_classes,
         "settings": hashed_settings,

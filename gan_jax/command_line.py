@@ -4,6 +4,7 @@ import ast
 import difflib
 import pathlib
 import runpy
+import textwrap
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
@@ -53,6 +54,8 @@ def check_flags(given: flags.FlagValues, overrides: Sequence[str]) -> None:
     addresses = (given.coordinator, given.num_processes, given.process_id)
     if any(value is not None for value in addresses) and not given.distributed:
         stop("--coordinator, --num_processes and --process_id are for --distributed")
+    if given.step is not None and given.mode not in ("evaluate", "sample"):
+        stop("--step is for --mode=evaluate and --mode=sample")
     for flag in ("analysis", "groups", "output"):
         if given[flag].value is not None and given.mode != "sample":
             stop(f"--{flag} is for --mode=sample")
@@ -60,7 +63,12 @@ def check_flags(given: flags.FlagValues, overrides: Sequence[str]) -> None:
 
 def stop(error: Exception | str) -> NoReturn:
     """Ends the program with a line on standard error."""
-    parallel.end(f"error: {' '.join(str(error).split())}")
+    parallel.end(f"error: {one_line(error)}")
+
+
+def one_line(error: Exception | str) -> str:
+    # What XLA says when memory is exhausted is many pages long.
+    return textwrap.shorten(str(error), 1000, placeholder=" ...")
 
 
 def load_config_file(file: pathlib.Path, argument: str = "") -> ConfigDict:
@@ -104,11 +112,11 @@ def override(config: ConfigDict, arguments: Iterable[str]) -> None:
     """
     typed = []
     for argument in arguments:
-        field, _, text = argument.partition("=")
+        field, equals, text = argument.partition("=")
         field = field.removeprefix("--noconfig.").removeprefix("--config.")
         section, _, name = field.rpartition(".")
         if section in _OPEN_SECTIONS and name.isidentifier():
-            _set_open(config, section, name, _literal(text))
+            _set_open(config, section, name, _literal(text) if equals else True)
             continue
         _check_field(config, field, argument)
         typed.append(argument)
@@ -194,6 +202,6 @@ def _set_open(config: ConfigDict, section: str, name: str, value: Any) -> None:
 def _literal(text: str) -> Any:
     """A number, None, True or False; else the text itself."""
     try:
-        return ast.literal_eval(text)
+        return ast.literal_eval(text.title() if text.isalpha() else text)
     except (SyntaxError, ValueError):
         return text

@@ -10,10 +10,10 @@ _PLAIN = {"±": "+-", "×": "x"}
 
 
 def make_steadfast() -> None:
-    """Lets the program go on when its console fails it.
+    """Lets the program go on when its console fails.
 
-    Who closes a pipe (`| head`), hangs up or fills the disk that output goes to misses
-    the rest of it. Characters that the console's encoding lacks are replaced.
+    Output after a broken pipe (`| head`), a hang-up or a full disk is dropped.
+    Characters that the console's encoding lacks are replaced.
     """
     codecs.register_error("gan_jax.plain", _plain)
     for name in ("stdout", "stderr"):

@@ -25,9 +25,10 @@ from gan_jax.classifier import (
 from gan_jax.data import Dataset, remarks
 from gan_jax.data.batches import fixed_order
 from gan_jax.generator import Generator, load_generators, open_checkpoints
+from gan_jax.paths import check_writable, local_path
 from gan_jax.precision import in_32_bits
 from gan_jax.report.files import atomic_write
-from gan_jax.report.metric_log import MetricLogError, read_column
+from gan_jax.report.metric_log import METRICS_FILE, MetricLogError, read_column
 from gan_jax.sampling import balanced_labels
 from gan_jax.workdir import EVALUATION_FILE, check_evaluation_config
 
@@ -114,11 +115,10 @@ def evaluate(
     (`over_seeds` has GAN-train's mean and deviation too; at the top they are
     `gan_train` and `gan_train_std`). A single seed has `gan_train_std` where
     `eval.gan_train_runs` is more than 1; `gan_train_accuracies` has one of each run.
+    `warnings`, if there are any, says what makes the scores say less than they seem to.
 
     Args:
       step: of the checkpoint; None: the latest, and the best besides.
-
-    `warnings`, if there are any, says what makes the scores say less than they seem to.
 
     Returns:
       What evaluation.json holds.
@@ -126,8 +126,10 @@ def evaluate(
     Raises:
       ConfigError, DataError, CheckpointError: see there.
     """
+    workdir = local_path(workdir, "workdir")
     build.check_config(config)
     check_evaluation_config(workdir, config)
+    check_writable(workdir)
     dataset = build.build_dataset(config)
     generators = load_generators(workdir, step, config=config)
     best = _best(config, workdir, generators) if step is None else None
@@ -155,11 +157,16 @@ def evaluate(
         # Where the latest is the best, its scores are the ones above.
         if best[0].step != result["step"]:
             result["best"] |= _scores(config, judge, best)
-    warnings = _warnings(dataset, real_scores["real_accuracy"])
+    warnings = _warnings(config, dataset, real_scores["real_accuracy"])
     if warnings:
         result["warnings"] = warnings
-    with atomic_write(workdir / EVALUATION_FILE) as temporary:
-        temporary.write_text(json.dumps(result, indent=2) + "\n")
+    try:
+        with atomic_write(workdir / EVALUATION_FILE) as temporary:
+            temporary.write_text(json.dumps(result, indent=2) + "\n")
+    except OSError:
+        # Not lost with the file: they may have taken an hour.
+        print(format_scores(result), flush=True)
+        raise
     return result
 
 
@@ -206,8 +213,13 @@ def _best(
     config: ConfigDict, workdir: pathlib.Path, latest: list[Generator]
 ) -> list[Generator] | None:
     """The best checkpoint's generators; None if there is no best or it is damaged."""
+    metric = config.checkpoints.best_metric
+    if metric and not (workdir / METRICS_FILE).exists():
+        logging.warning(
+            "The best checkpoint is not known: %s is missing", workdir / METRICS_FILE
+        )
     try:
-        scores = read_column(workdir, config.checkpoints.best_metric)
+        scores = read_column(workdir, metric)
     except MetricLogError as error:
         logging.warning("The best checkpoint is not known: %s", error)
         return None
@@ -242,7 +254,8 @@ def _real_scores(config: ConfigDict, judge: Judge) -> dict[str, Any]:
     dataset = judge.dataset
     logits = judge.classifier.logits(dataset.test_images)
     accuracy = metrics.accuracy(logits, dataset.test_labels)
-    num_splits = min(config.eval.num_splits, len(dataset.test_labels))
+    # Two images in each: a single one has a score of 1, whatever it shows.
+    num_splits = min(config.eval.num_splits, max(1, len(dataset.test_labels) // 2))
     mean, std = metrics.inception_score(logits[fixed_order(len(logits))], num_splits)
     return {
         "classifier": {"name": judge.settings.name, "test_accuracy": accuracy},
@@ -251,9 +264,20 @@ def _real_scores(config: ConfigDict, judge: Judge) -> dict[str, Any]:
     }
 
 
-def _warnings(dataset: Dataset, real_accuracy: float) -> list[str]:
+def _warnings(config: ConfigDict, dataset: Dataset, real_accuracy: float) -> list[str]:
     """What makes the scores say less than they seem to."""
     lines = remarks(dataset)
+    num_classes = dataset.spec.num_classes
+    for score, field in (
+        ("gan_test", "num_samples"),
+        ("gan_train", "gan_train_samples"),
+    ):
+        number = config.eval[field]
+        if score in config.eval.scores and 0 < number < num_classes:
+            lines.append(
+                f"{score} is of {number} generated images, not one of each of the "
+                f"{num_classes} classes"
+            )
     counts = np.bincount(dataset.test_labels)
     chance = counts.max() / counts.sum()
     if real_accuracy < chance + MIN_SKILL * (1 - chance):

@@ -9,7 +9,7 @@ from absl import logging
 
 
 class BusyError(OSError):
-    """Another process is at it."""
+    """Another process holds the lock."""
 
 
 @contextlib.contextmanager

@@ -2,9 +2,17 @@
 
 import pathlib
 import re
+import tempfile
 
-# A scheme and a slash; of two slashes pathlib leaves one. Drives have one letter.
+# pathlib shortens gs:// to gs:/. Two letters or more, so that C:/ is a path.
 _SCHEME = re.compile(r"[A-Za-z][\w+.-]+:/")
+
+
+def check_writable(folder: pathlib.Path) -> None:
+    """Creates the folder if need be; raises OSError if no file can be made in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 def local_path(text: str | pathlib.Path, name: str) -> pathlib.Path:

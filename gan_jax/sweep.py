@@ -9,11 +9,11 @@ several processes that share a sweep write the same one.
 import contextlib
 import dataclasses
 import json
+import os
 import pathlib
 import re
 import shlex
 import sys
-import textwrap
 import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,7 +24,13 @@ from ml_collections import ConfigDict
 from gan_jax import build
 from gan_jax.build import ConfigError
 from gan_jax.checkpoint import CheckpointError
-from gan_jax.command_line import call_file, load_config_file, set_field, update
+from gan_jax.command_line import (
+    call_file,
+    load_config_file,
+    one_line,
+    set_field,
+    update,
+)
 from gan_jax.data import DataError
 from gan_jax.evaluate import evaluate, format_scores
 from gan_jax.interrupts import announced_interrupts
@@ -44,6 +50,7 @@ RUN_ERRORS = (
     MetricLogError,
     FloatingPointError,
     OSError,
+    jax.errors.JaxRuntimeError,  # memory exhausted, above all
 )
 _CAPTION = (
     "Scores are those of the checkpoint after the last step. With several seeds the ± "
@@ -164,7 +171,7 @@ def build_config(run: Run, folder: pathlib.Path) -> ConfigDict:
     Raises:
       ConfigError: there is no such file, or an override does not fit it.
     """
-    file, _, argument = run.config.partition(":")
+    file, _, argument = os.path.expanduser(run.config).partition(":")
     places = [folder, *folder.parents, pathlib.Path(), *map(pathlib.Path, sys.path)]
     found = [place / file for place in places if (place / file).is_file()]
     # The error names a missing one as it is written.
@@ -198,14 +205,14 @@ class _Job:
         try:
             config = build_config(run, folder)
         except ConfigError as error:
-            config_error = _one_line(error)
+            config_error = one_line(error)
         else:
             try:
                 for setting in settings:
                     set_field(config, setting)
             except ConfigError as error:
                 # The command is wrong, not the run.
-                raise SweepError(f"{_one_line(error)} (of run {run.name})") from error
+                raise SweepError(f"{one_line(error)} (of run {run.name})") from error
         job = cls(run, workdir / run.name, config, config_error, None)
         job.old_failure = job.failure()
         return job
@@ -258,9 +265,9 @@ class _Job:
         except BusyError:
             return False
         except Exception as error:
-            message = _one_line(error)
+            message = one_line(error)
             details = ""
-            if not isinstance(error, (*RUN_ERRORS, jax.errors.JaxRuntimeError)):
+            if not isinstance(error, RUN_ERRORS):
                 # A mistake in the program, or in what the config names.
                 message = f"{type(error).__name__}: {message}"
                 details = traceback.format_exc()
@@ -285,7 +292,7 @@ class _Job:
         try:
             check_training_config(self.folder, self.config)
         except ConfigError as error:
-            return _one_line(error)
+            return one_line(error)
         return None
 
     def evaluation(self) -> dict[str, Any] | None:
@@ -350,8 +357,3 @@ def _write_table(title: str, workdir: pathlib.Path, rows: Sequence[Row]) -> str:
         with atomic_write(workdir / "table.csv") as temporary:
             temporary.write_text(csv_table(rows), encoding="utf-8")
     return table
-
-
-def _one_line(error: Exception) -> str:
-    # What XLA says when memory is exhausted is many pages long.
-    return textwrap.shorten(str(error), 600, placeholder=" ...")

@@ -27,6 +27,7 @@ from gan_jax.generator import (
 from gan_jax.host_memory import return_large_blocks_when_freed
 from gan_jax.interrupts import Interrupts, caught_interrupts
 from gan_jax.parallel import OneDevice
+from gan_jax.paths import local_path
 from gan_jax.population import variables_of_members
 from gan_jax.precision import in_32_bits
 from gan_jax.report.grids import save_png
@@ -42,6 +43,7 @@ from gan_jax.types import Batch, PyTree
 from gan_jax.workdir import (
     load_config,
     locked_workdir,
+    note_saved,
     number_of_extensions,
     record_changes,
     refuse_lost_checkpoints,
@@ -72,6 +74,7 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> bool:
       TrainingDivergedError: a metric became NaN or infinite.
     """
     return_large_blocks_when_freed()
+    workdir = local_path(workdir, "workdir")
     build.check_config(config)
     devices = build.build_devices(config)
     dataset = build.build_dataset(config)
@@ -85,26 +88,25 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> bool:
         caught_interrupts() as interrupts,
     ):
         if parallel.is_main():
-            save_config(workdir, config)
+            save_config(workdir, config, num_train)
         references = build.reference_examples(config, gan, dataset)
         run_steps, state = build.build_training(
             config, gan, num_steps, references, devices
         )
-        calendar = _Calendar(config, num_steps, num_train // config.batch_size)
-        scores = _recorded_scores(config, workdir)
+        scores = read_column(workdir, config.checkpoints.best_metric)
         with open_checkpoints(config, workdir, scores) as checkpoints:
-            restored = _restore(checkpoints, state)
-            if restored:
-                state, step = restored
+            state, step = _restore(checkpoints, state) or (state, 0)
+            if step:
                 _say(f"Resuming {workdir} at step {step:,} of {num_steps:,}")
-            else:
-                step = None
-                if parallel.is_main():
-                    refuse_lost_checkpoints(workdir)
-            segment = None
+            calendar = _Calendar(config, num_steps, num_train // config.batch_size)
+            log, segment, drops_score = None, None, False
             if parallel.is_main():
-                segment = _begin_segment(workdir, config, step, num_steps, num_train)
-            with _metric_log(workdir, step, calendar, state) as log:
+                log, segment, drops_score = _open_log(
+                    workdir, calendar, step, num_train
+                )
+            if parallel.any_process(drops_score):
+                scores.pop(step, None)
+            with log or contextlib.nullcontext():
                 loop = _Loop(
                     config,
                     workdir,
@@ -120,7 +122,10 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> bool:
                 )
                 complete = loop.run(run_steps, state)
                 loop.plot_curves()
-            return complete
+        if parallel.is_main() and checkpoints.latest_step() is not None:
+            note_saved(workdir)
+        # An interrupt in the last moments is one too.
+        return complete and not parallel.any_process(interrupts.is_set())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,11 +179,7 @@ class _Calendar:
         )
 
     def revise(self, row: Row) -> Row | None:
-        """A logged row without what is not due at its step; None if it is not.
-
-        At the end of a run everything is due. If the run is extended its end is a step
-        like others.
-        """
+        """A logged row without what is not due at its step; None if no row is."""
         step = row["step"]
         if not self.is_logged(step):
             return None
@@ -210,8 +211,6 @@ class _Loop:
     judge: Judge | None = None  # made when first needed
 
     def __post_init__(self):
-        self.num_steps = self.calendar.num_steps
-        self.steps_per_epoch = self.calendar.steps_per_epoch
         self.test_losses = build.build_test_losses(self.config, self.gan)
         self.sampler = build.build_sampler(self.config, self.gan)
         self.seeds = build.seeds(self.config)
@@ -222,13 +221,21 @@ class _Loop:
         """The test set, put on the device when first needed and kept there."""
         return jax.device_put(Batch(self.dataset.test_images, self.dataset.test_labels))
 
+    @property
+    def num_steps(self) -> int:
+        return self.calendar.num_steps
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return self.calendar.steps_per_epoch
+
     def run(self, run_steps, state: LoopState) -> bool:
         """Trains to the end or to an interrupt; returns whether it is the end."""
         step = int(state.gan.step)
         last_logged = parallel.of_main(self.log.last_step if self.log else -1)
         if step > 0:
             # The process before may have ended between this checkpoint and the rest.
-            state = self._finish(step, state, is_logged=last_logged == step)
+            state = self._do_what_is_due(step, state, is_logged=last_logged == step)
         if step == self.num_steps:
             return True
         data = self.devices.put_data(
@@ -236,7 +243,8 @@ class _Loop:
         )
         order = build.initial_order(self.config, len(self.dataset.train_labels))
         state, order = self.devices.put((state, order))
-        compiled = self._compile(run_steps, state, order, data)
+        with self.interrupts.during("the compilation"):
+            compiled = self._compile(run_steps, state, order, data)
         if step == 0:
             self._save_samples(step, state)
         timer = _Timer()
@@ -257,11 +265,19 @@ class _Loop:
                 progress.update(count)
                 # Before what can go wrong with the rest, the judge above all.
                 if self.calendar.is_saved(step):
-                    self.checkpoints.save(step, state)
-                state = self._finish(step, state, timer=timer, progress=progress)
+                    self._save(step, state)
+                state = self._do_what_is_due(
+                    step, state, timer=timer, progress=progress
+                )
         if self.checkpoints.latest_step() != step:
-            self.checkpoints.save(step, state)
+            self._save(step, state)
         return step == self.num_steps
+
+    def _save(self, step: int, state: LoopState) -> None:
+        is_first = self.checkpoints.latest_step() is None
+        self.checkpoints.save(step, state)  # waits for the one before
+        if parallel.is_main() and not is_first:
+            note_saved(self.workdir)
 
     def _compile(self, run_steps, state, order, data):
         start = time.perf_counter()
@@ -299,7 +315,7 @@ class _Loop:
         zeros = jax.tree.map(jnp.zeros_like, (state.metric_sums, state.metric_count))
         return row, LoopState(state.gan, *zeros)
 
-    def _finish(
+    def _do_what_is_due(
         self,
         step: int,
         state: LoopState,
@@ -314,8 +330,8 @@ class _Loop:
         its rates are not known (NaN).
         """
         calendar = self.calendar
-        # Without steps since the last row this is a resumed run that has it.
-        if calendar.is_logged(step) and int(state.metric_count):
+        # A resumed run may have its row, with or without its steps in the sums.
+        if (is_logged or calendar.is_logged(step)) and int(state.metric_count):
             row, state = self._means(state)
             if not is_logged:
                 self._log(step, state, row, timer, progress)
@@ -450,9 +466,10 @@ def _restore(
 ) -> tuple[LoopState, int] | None:
     """The main process's latest usable checkpoint, in every process."""
     restored = checkpoints.restore(state) if parallel.is_main() else None
-    step = int(parallel.of_main(restored[1] if restored else -1))
+    step = parallel.of_main(restored[1] if restored else -1)
     if parallel.is_main() or step < 0:
         return restored
+    checkpoints.discard_after(step)
     return checkpoints.restore(state, step)
 
 
@@ -471,67 +488,56 @@ def _say(line: str) -> None:
         print(line, flush=True)
 
 
-def _recorded_scores(config: ConfigDict, workdir: pathlib.Path) -> dict[int, float]:
-    """{step: score} by which the best checkpoint is chosen, of those logged so far."""
-    return read_column(workdir, config.checkpoints.best_metric)
+def _open_log(
+    workdir: pathlib.Path, calendar: _Calendar, step: int, num_train: int
+) -> tuple[MetricLog, int | None, bool]:
+    """Opens the log of a run that begins, or goes on after `step`.
 
-
-def _begin_segment(
-    workdir: pathlib.Path,
-    config: ConfigDict,
-    step: int | None,
-    num_steps: int,
-    num_train: int,
-) -> int | None:
-    """Notes in config.json what changes from this step on, and says what that means.
+    Notes in config.json what has changed, and says what that means.
 
     Returns:
-      Where the learning rates depend on the length of the run, how many times it has
-      been extended; None: they do not, or it has not.
+      The log; the number of the run's segment, if it has been extended and its
+      learning rates depend on its length; whether the score of `step` no longer counts.
 
     Raises:
-      ConfigError: the run would become shorter.
+      ConfigError: the checkpoints of the run are lost.
     """
+    if not step:
+        refuse_lost_checkpoints(workdir)
+    elif not (workdir / METRICS_FILE).exists():
+        _say(
+            f"warning: {workdir / METRICS_FILE} is gone, and with it the scores of "
+            f"earlier checkpoints; it begins anew after step {step:,}"
+        )
+    config, num_steps = calendar.config, calendar.num_steps
     saved = load_config(workdir)
     old_steps = build.number_of_steps(saved, num_train)
     schedules = {
         config[f"{player}_optimizer"].schedule
         for player in ("generator", "discriminator")
     } - {"constant"}
-    if num_steps < old_steps:
-        raise build.ConfigError(
-            f"{workdir} holds a run of {old_steps:,} steps; this config asks for "
-            f"{num_steps:,}: a run can be extended, not shortened"
-        )
-    if num_steps > old_steps and step and schedules:
+    if step and num_steps > old_steps and schedules:
         _say(
             f"The learning rates of steps 1 to {step:,} are those of a run of "
             f"{old_steps:,} steps ({', '.join(sorted(schedules))}), from step "
             f"{step + 1:,} on those of one of {num_steps:,}: they differ from a run of "
             f"that length from step 1 on"
         )
-    record_changes(workdir, config, step or 0)
+    record_changes(workdir, config, step=step, lengths=(old_steps, num_steps))
     extensions = number_of_extensions(workdir)
-    return extensions if extensions and schedules else None
-
-
-def _metric_log(
-    workdir: pathlib.Path,
-    resume_step: int | None,
-    calendar: _Calendar,
-    state: LoopState,
-) -> contextlib.AbstractContextManager[MetricLog | None]:
-    """The log, in the process that writes it."""
-    if not parallel.is_main():
-        return contextlib.nullcontext()
-    if resume_step and not (workdir / METRICS_FILE).exists():
-        _say(
-            f"warning: {workdir / METRICS_FILE} is gone; it begins anew after step "
-            f"{resume_step:,}"
-        )
-    # A row whose steps are not in the state's sums cannot be made again.
-    revise = calendar.revise if int(state.metric_count) else lambda row: row
-    return MetricLog(workdir, resume_step=resume_step, revise=revise)
+    # At the end of a run everything is due. In a longer one it is a step like others.
+    was_end = step == old_steps < num_steps
+    usual = dataclasses.replace(calendar, config=saved)
+    log = MetricLog(
+        workdir,
+        resume_step=step or None,
+        revise=usual.revise if was_end else lambda row: row,
+    )
+    return (
+        log,
+        extensions if extensions and schedules else None,
+        was_end and not usual.is_scored(step),
+    )
 
 
 class _Timer:

@@ -2,14 +2,13 @@
 
 import contextlib
 import json
-import math
 import pathlib
 from collections.abc import Iterator
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from gan_jax.build import ConfigError, flatten
+from gan_jax.build import ConfigError, flatten, number_of_steps
 from gan_jax.lock import BusyError, lock_file
 from gan_jax.report.files import atomic_write
 from gan_jax.report.metric_log import METRICS_FILE, read_column
@@ -17,9 +16,10 @@ from gan_jax.report.metric_log import METRICS_FILE, read_column
 CONFIG_FILE = "config.json"
 EVALUATION_FILE = "evaluation.json"
 HISTORY = "history"
-# What does not change the run at all,
+_SAVED = ".saved"  # beside the checkpoints: that there have been any
+# No effect on the run.
 _FREE_FIELDS = ("data.dir", "classifier.cache_dir", "steps_per_dispatch")
-# what may change while it goes on, and is noted then,
+# May change while a run goes on; recorded in its history.
 _FREE_IN_TRAINING = (
     "log_every",
     "sample_every",
@@ -28,7 +28,7 @@ _FREE_IN_TRAINING = (
     "checkpoints.keep_latest",
 )
 _LENGTHS = ("num_steps", "num_epochs")
-# and what may differ when the result is judged.
+# May differ when the result is judged.
 _FREE_IN_EVALUATION = (
     "data.source",
     "eval.",
@@ -68,19 +68,23 @@ def default_workdir(config_flag: str) -> pathlib.Path:
 
 
 def config_to_dict(config: ConfigDict) -> dict[str, Any]:
-    """The config as plain JSON values."""
-    return json.loads(json.dumps(config.to_dict()))
+    """The config as plain JSON values; ConfigError if it holds others."""
+    try:
+        return json.loads(json.dumps(config.to_dict()))
+    except TypeError as error:
+        raise ConfigError(f"config holds what JSON cannot: {error}") from None
 
 
-def save_config(workdir: pathlib.Path, config: ConfigDict) -> None:
+def save_config(
+    workdir: pathlib.Path, config: ConfigDict, num_train: int | None = None
+) -> None:
     """Writes config.json, or compares with the one that is there.
 
     Raises:
-      ConfigError: the folder holds a run of a different config, and names the fields;
-        or a run of which this file is missing.
+      ConfigError: as `check_training_config`; or config.json is missing from a run.
     """
     if (workdir / CONFIG_FILE).exists():
-        check_training_config(workdir, config)
+        check_training_config(workdir, config, num_train)
         return
     for what, path in (("checkpoints", "checkpoints/*"), (METRICS_FILE, METRICS_FILE)):
         if any(workdir.glob(path)):
@@ -90,11 +94,17 @@ def save_config(workdir: pathlib.Path, config: ConfigDict) -> None:
     _write_config(workdir, config, [])
 
 
-def record_changes(workdir: pathlib.Path, config: ConfigDict, step: int) -> None:
+def record_changes(
+    workdir: pathlib.Path,
+    config: ConfigDict,
+    *,
+    step: int,
+    lengths: tuple[int, int],
+) -> None:
     """Writes what has changed in a run's config at `step` to config.json.
 
     Its list `history` has {"step": ..., "changed": {field: [before, after]}} of each
-    time. What `check_training_config` refuses is not looked for.
+    time, with "steps": [before, after], `lengths`, if the run has become longer.
     """
     before = flatten(config_to_dict(load_config(workdir)))
     after = flatten(config_to_dict(config))
@@ -105,34 +115,37 @@ def record_changes(workdir: pathlib.Path, config: ConfigDict, step: int) -> None
     }
     if changed:
         entry = {"step": step, "changed": changed}
+        if lengths[0] != lengths[1]:
+            entry["steps"] = list(lengths)
         _write_config(workdir, config, [*_history(workdir), entry])
 
 
 def number_of_extensions(workdir: pathlib.Path) -> int:
-    """How many times the run has been made longer after it had begun."""
-    return sum(
-        entry["step"] > 0 and any(field in entry["changed"] for field in _LENGTHS)
-        for entry in _history(workdir)
-    )
+    """How many times the run has been made longer after its first step."""
+    return sum(entry["step"] > 0 and "steps" in entry for entry in _history(workdir))
+
+
+def note_saved(workdir: pathlib.Path) -> None:
+    """Notes that the run has had a whole checkpoint."""
+    (workdir / _SAVED).touch()
 
 
 def refuse_lost_checkpoints(workdir: pathlib.Path) -> None:
-    """For a run without a usable checkpoint: it must be one that never had any.
+    """For a run without a checkpoint: it must be one that never had any.
 
     One that was killed before its first checkpoint was whole may begin anew.
 
     Raises:
       ConfigError: the run had checkpoints.
     """
-    config = load_config(workdir)
-    last = max(read_column(workdir, "step"), default=0)
-    first_due = min(config.checkpoint_every, config.num_steps or math.inf)
     folder = workdir / "checkpoints"
-    # The first one is begun before its step is logged, and whole before the second.
+    last = max(read_column(workdir, "step"), default=0)
+    # The first one is begun before its step is logged.
+    begun = last >= load_config(workdir).checkpoint_every
     if (
-        (workdir / EVALUATION_FILE).exists()
-        or last >= 2 * first_due
-        or (last >= first_due and not folder.exists())
+        (workdir / _SAVED).exists()
+        or (workdir / EVALUATION_FILE).exists()
+        or (begun and not folder.exists())
     ):
         raise ConfigError(
             f"{workdir} holds a run that has come to step {last:,}, but {folder} is "
@@ -181,7 +194,12 @@ def load_config(workdir: pathlib.Path) -> ConfigDict:
         for field, value in _LATER_FIELDS.items()
         if field not in flatten(values)
     }
-    config.update_from_flattened_dict(missing)
+    try:
+        config.update_from_flattened_dict(missing)
+    except KeyError as error:
+        raise ConfigError(
+            f"{workdir / CONFIG_FILE} is damaged: it lacks {error}"
+        ) from None
     return config
 
 
@@ -211,21 +229,29 @@ def _with_tuples(values: Any) -> Any:
     return values
 
 
-def check_training_config(workdir: pathlib.Path, config: ConfigDict) -> None:
+def check_training_config(
+    workdir: pathlib.Path, config: ConfigDict, num_train: int | None = None
+) -> None:
     """Raises ConfigError if the run in `workdir` cannot go on with this config.
 
-    It may become longer. Where the lengths are in steps here and in epochs there, it
-    takes the data set to compare them.
+    It may become longer, not shorter. Steps and epochs can be compared only with the
+    number of training images.
     """
     free = _FREE_FIELDS + _FREE_IN_TRAINING + _LENGTHS
     check_same_config(workdir, config, free=free)
     saved = load_config(workdir)
     length = "num_steps" if config.num_steps else "num_epochs"
-    comparable = bool(config.num_steps) == bool(saved.num_steps)
-    if comparable and config[length] < saved[length]:
+    if bool(config.num_steps) == bool(saved.num_steps):
+        here, there = config[length], saved[length]
+    elif num_train is not None:
+        length = "num_steps"
+        here, there = (number_of_steps(each, num_train) for each in (config, saved))
+    else:
+        return
+    if here < there:
         raise ConfigError(
-            f"{workdir} holds a longer run: config.{length} is {config[length]} here, "
-            f"{saved[length]} there; a run can be extended, not shortened"
+            f"{workdir} holds a longer run: config.{length} is {here} here, {there} "
+            "there; a run can be extended, not shortened"
         )
 
 

@@ -69,6 +69,7 @@ def test_a_loaded_generator(tiny_run):
     assert_same(images)
 
 
+@pytest.mark.slow
 def test_training_and_judging(tiny_run, tiny_world, tmp_path):
     """A run in 64-bit mode is the same run, from the first step to its scores."""
     config, usual = tiny_run

@@ -125,10 +125,13 @@ def test_nothing_to_train_for(small_config):
         ),
         ({"data.grayscale": True}, "data.grayscale is True.*mnist have one channel"),
         ({"data.name": "svhn", "data.flip": True}, "data.flip is True.*of svhn"),
-        ({"eval.num_samples": 9}, "eval.num_splits is 10.*num_samples, 9"),
         (
-            {"checkpoints.best_num_samples": 9},
-            "eval.num_splits is 10.*checkpoints.best_num_samples, 9",
+            {"eval.num_samples": 19},
+            "eval.num_samples has 19 images for config.eval.num_splits, 10; .*20",
+        ),
+        (
+            {"checkpoints.best_num_samples": 19},
+            "checkpoints.best_num_samples has 19 images for config.eval.num_splits, 10",
         ),
     ],
 )
@@ -509,7 +512,12 @@ def test_the_resnet_judge_sees_mirrored_images_only_of_symmetric_classes(
             },
             "simultaneous_updates is True.*classes",
         ),
-        ("default", {"eval.inception_sizes": (20, 9)}, r"inception_sizes.*>= .*10"),
+        (
+            "default",
+            {"eval.inception_sizes": (20, 19)},
+            "inception_sizes has 19 images for config.eval.num_splits, 10",
+        ),
+        ("default", {"eval.inception_sizes": (20.0,)}, "has 20.0; each must be a who"),
         ("default", {"eval.inception_sizes": (20.5,)}, "inception_sizes.*whole number"),
     ],
 )
@@ -597,7 +605,7 @@ def test_each_loss_is_traced_once(small_config, tiny_mnist, monkeypatch):
         ({"sampling.batch_size": 3}, "sampling.batch_size is 3, .*at least 10, one of"),
         (
             {"sampling.batch_size": 0, "batch_size": 9},
-            r"config.batch_size is 9, but config.modes.generator_in_sampling is 'train'"
+            "config.batch_size is 9, but .*modes.generator_in_sampling is 'train'"
             r".*at least 10, one of every class \(config.sampling.batch_size\)",
         ),
         ({"sampling.batch_size": 0, "batch_size": 10}, None),
@@ -791,3 +799,67 @@ def test_the_networks_have_no_other_tuples():
         "norm_layers",
         "pool_layers",
     }
+
+
+def test_splits_of_two_images_each_will_do(small_config):
+    check_config(
+        small_config({"eval.num_samples": 20, "checkpoints.best_num_samples": 20})
+    )
+    # Without an Inception Score nothing is split.
+    check_config(
+        small_config(
+            {
+                "eval.num_samples": 3,
+                "eval.scores": ("gan_test",),
+                "checkpoints.best_metric": "gan_test",
+                "checkpoints.best_num_samples": 3,
+            }
+        )
+    )
+
+
+@pytest.mark.parametrize("kind", ["fixed", "two_sided"])
+def test_smoothing_that_leaves_nothing_to_tell_apart(small_config, kind):
+    fields = {"loss.label_smoothing": kind, "loss.label_smoothing_amount": 1.0}
+
+    with pytest.raises(
+        ConfigError, match=f"amount is 1, with which '{kind}' smoothing"
+    ):
+        check_config(small_config(fields))
+    check_config(small_config(fields | {"loss.label_smoothing_amount": 0.9}))
+    check_config(small_config(fields | {"loss.label_smoothing": "random"}))
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "value", "message"),
+    [
+        ("adam", "nesterov", "off", "nesterov is 'off'; it must be True or False"),
+        ("adam", "nesterov", 1, "nesterov is 1; it must be True or False"),
+        ("adam", "b1", "abc", "b1 is 'abc'; it must be a number"),
+        ("adam", "b1", "nan", "b1 is 'nan'; it must be a number"),
+        ("adam", "eps", 1j, "eps is 1j; it must be a number"),
+        ("adam", "eps", True, "eps is True; it must be a number"),
+        ("adam", "eps", "{}", "eps is '{}'; it must be a number"),
+        ("sgd", "momentum", "much", "momentum is 'much'; it must be a number"),
+        ("adam", "learning_rate", 1.0, "arguments has learning_rate, which"),
+        ("adam", "mu_dtype", "foo", "cannot be used: optax.adam: .*foo"),
+        ("lbfgs", "memory_size", 3, "cannot be used: optax.lbfgs: "),
+    ],
+)
+def test_arguments_that_no_optimiser_can_use(
+    small_config, name, argument, value, message
+):
+    config = small_config({"generator_optimizer.name": name})
+    arguments = config.generator_optimizer.arguments
+    with arguments.unlocked(), arguments.ignore_type():
+        if name != "adam":
+            arguments.b1 = arguments.b2 = None
+        arguments[argument] = value
+
+    with pytest.raises(ConfigError, match=f"config.generator_optimizer.*{message}"):
+        check_config(config)
+
+
+def test_a_config_that_is_not_whole():
+    with pytest.raises(ConfigError, match="config is not whole, it lacks .*modes"):
+        check_config(ConfigDict({"seed": 3}))

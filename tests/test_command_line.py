@@ -75,7 +75,14 @@ def test_what_is_wrong_is_told(small_config, setting, message):
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("None", None), ("1e-8", 1e-8), ("0.9", 0.9), ("True", True), ("bfloat16",) * 2],
+    [
+        ("None", None),
+        ("1e-8", 1e-8),
+        ("0.9", 0.9),
+        ("True", True),
+        ("false", False),
+        ("bfloat16", "bfloat16"),
+    ],
 )
 def test_arguments_of_optimisers_may_be_any(small_config, text, value):
     config = small_config()
@@ -89,6 +96,14 @@ def test_arguments_of_optimisers_may_be_any(small_config, text, value):
         "b2": 0.999,
         "anything": value,
     }
+
+
+def test_an_argument_that_stands_alone_is_true(small_config):
+    config = small_config()
+
+    override(config, ["--config.generator_optimizer.arguments.nesterov"])
+
+    assert config.generator_optimizer.arguments.nesterov is True
 
 
 def test_an_optimiser_without_adams_arguments(small_config):

@@ -58,7 +58,7 @@ def fixed_draws(monkeypatch):
 def players(gan):
     generator, discriminator = (
         numpy_mlp.randomized(variables, seed)
-        for seed, variables in enumerate(gan.init(jax.random.key(0)))
+        for seed, variables in enumerate(jax.jit(gan.init)(jax.random.key(0)))
     )
     return player(generator), player(discriminator)
 
@@ -301,7 +301,7 @@ def stub_gan(discriminator, modes=None):
 
 def test_a_discriminator_that_mixes_never_sees_both_batches_together():
     gan = stub_gan(BatchMeanDiscriminator())
-    generator, discriminator = map(player, gan.init(jax.random.key(0)))
+    generator, discriminator = map(player, jax.jit(gan.init)(jax.random.key(0)))
 
     loss, (model_state, _) = discriminator_loss(gan, generator, discriminator)
 
@@ -314,7 +314,7 @@ def test_a_discriminator_that_mixes_never_sees_both_batches_together():
 
 def test_joint_batches_share_their_statistics():
     gan = dataclasses.replace(stub_gan(BatchMeanDiscriminator()), joint_batches=True)
-    generator, discriminator = map(player, gan.init(jax.random.key(0)))
+    generator, discriminator = map(player, jax.jit(gan.init)(jax.random.key(0)))
 
     loss, (model_state, _) = discriminator_loss(gan, generator, discriminator)
 
@@ -345,7 +345,7 @@ def test_the_generator_meets_the_statistics_that_the_discriminator_is_trained_wi
     gan = dataclasses.replace(
         stub_gan(ContrastDiscriminator(), modes), joint_batches=joint
     )
-    generator, discriminator = map(player, gan.init(jax.random.key(0)))
+    generator, discriminator = map(player, jax.jit(gan.init)(jax.random.key(0)))
 
     (loss, (_, _, fake)), gradient = jax.value_and_grad(
         gan.generator_loss, has_aux=True
@@ -368,7 +368,7 @@ PHASES = [field.name for field in dataclasses.fields(PhaseModes)]
 def test_every_phase_uses_its_own_modes(flags):
     modes = PhaseModes(**dict(zip(PHASES, flags, strict=True)))
     gan = stub_gan(ModeDiscriminator(), modes)
-    generator, discriminator = map(player, gan.init(jax.random.key(0)))
+    generator, discriminator = map(player, jax.jit(gan.init)(jax.random.key(0)))
     real = scaled_real_images().mean()
 
     d_loss, (d_state, _) = discriminator_loss(gan, generator, discriminator)
@@ -513,7 +513,7 @@ def auxiliary_gan(**changes):
 
 
 def auxiliary_players(gan):
-    generator, discriminator = map(player, gan.init(jax.random.key(0)))
+    generator, discriminator = map(player, jax.jit(gan.init)(jax.random.key(0)))
     weights = jnp.array([2.0, 1.0, -3.0, 0.5])
     return generator, discriminator.replace(params={"weights": weights})
 
@@ -582,7 +582,7 @@ def test_losses_of_the_test_phase(fixed_draws):
 
 def test_gradient_penalty_of_a_linear_critic():
     gan = dataclasses.replace(stub_gan(ModeDiscriminator()), gradient_penalty=10.0)
-    generator, discriminator = map(player, gan.init(jax.random.key(0)))
+    generator, discriminator = map(player, jax.jit(gan.init)(jax.random.key(0)))
 
     loss, (_, metrics) = discriminator_loss(gan, generator, discriminator)
 
@@ -613,7 +613,7 @@ def labelled_gan(**changes):
         conditional=True,
         **changes,
     )
-    return gan, *map(player, gan.init(jax.random.key(0)))
+    return gan, *map(player, jax.jit(gan.init)(jax.random.key(0)))
 
 
 def test_l1_compares_images_of_one_class():
@@ -641,7 +641,7 @@ class LatentGenerator(Stub):
 def test_mode_seeking_compares_images_of_one_class():
     gan, *_ = labelled_gan(mode_seeking_weight=2.0)
     gan = dataclasses.replace(gan, generator=LatentGenerator(), latent_size=1)
-    generator, discriminator = map(player, gan.init(jax.random.key(0)))
+    generator, discriminator = map(player, jax.jit(gan.init)(jax.random.key(0)))
 
     loss, (_, metrics, _) = generator_loss(gan, generator, discriminator)
 

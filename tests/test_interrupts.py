@@ -35,10 +35,10 @@ except KeyboardInterrupt:
     print("stopped")
 """
 FINISHING = (
-    "Interrupted: finishing the judge's training, then saving; once more to end at "
-    "once, unsaved.\n"
+    "Interrupted: finishing the judge's training, then saving; once more to end "
+    "unsaved.\n"
 )
-WAITING = "Interrupted: waiting for the device; once more to end at once.\n"
+WAITING = "Interrupted: waiting for the device; once more to end.\n"
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def start():
         program.communicate()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_what_is_finished_first_is_told_at_once(start, number):
     program = start(CAUGHT, 2)
     sent = time.monotonic()
@@ -76,8 +76,8 @@ def test_what_is_finished_first_is_told_at_once(start, number):
     assert program.wait() == 0
 
 
-def test_the_second_signal_ends_the_process(start):
-    program = start(CAUGHT, 60)
+def test_the_second_signal_ends_a_program_at_once(start):
+    program = start("let_second_signal_end_process()\n" + CAUGHT, 60)
     program.send_signal(signal.SIGINT)
     assert program.stdout.readline() == FINISHING
 
@@ -85,6 +85,18 @@ def test_the_second_signal_ends_the_process(start):
 
     assert program.wait(timeout=5) == 128 + signal.SIGINT
     assert program.stdout.read() == ""
+
+
+def test_the_second_signal_acts_as_usual_in_somebodys_process(start):
+    program = start(CAUGHT.replace("SECONDS", "1") + "print('not reached')", 1)
+    program.send_signal(signal.SIGINT)
+    assert program.stdout.readline() == FINISHING
+    time.sleep(0.1)
+
+    program.send_signal(signal.SIGINT)
+
+    output = program.stdout.read()
+    assert program.wait() != 0 or "then True" in output
 
 
 def test_an_interrupt_that_ends_is_announced(start):

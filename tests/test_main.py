@@ -276,33 +276,25 @@ def test_judging_with_other_settings_without_the_config(finished, run, tmp_path)
     assert evaluation["num_samples"] == 50 and "gan_test" not in evaluation
 
 
-def test_training_goes_on_without_its_console(environment, finished, tmp_path):
-    """As in `main.py ... | head -1`; and what is printed needs no Unicode."""
+def test_training_goes_on_without_its_console(environment, tmp_path):
+    """As in `main.py ... | head -1`."""
+    workdir = tmp_path / "piped"
     with subprocess.Popen(
-        [sys.executable, "main.py", *SMALL, f"--workdir={tmp_path / 'piped'}"],
+        [sys.executable, "main.py", *SMALL, f"--workdir={workdir}"],
         cwd=ROOT,
-        env=environment | {"PYTHONIOENCODING": "ascii"},
+        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as program:
         assert program.stdout.readline().startswith("Training for 1,500 steps")
         program.stdout.close()
+        seen = len(logged_rows(workdir))
+        wait_for(lambda: len(logged_rows(workdir)) > seen + 3, program)
+        program.send_signal(signal.SIGTERM)
         assert program.stderr.read() == ""
         assert program.wait() == 0
-    assert_same_run(tmp_path / "piped", finished[0])
-    assert (tmp_path / "piped" / "evaluation.json").exists()
-
-
-def test_a_console_without_unicode(environment, finished):
-    output = subprocess.check_output(
-        [sys.executable, "main.py", *SMALL, f"--workdir={finished[0]}"],
-        cwd=ROOT,
-        env=environment | {"PYTHONIOENCODING": "ascii"},
-    )
-
-    expected = finished[1].splitlines()[-1].replace("±", "+-")
-    assert output.decode("ascii").splitlines()[-1] == expected
+    assert saved_steps(workdir)
 
 
 def test_a_device_that_is_not_there(environment):

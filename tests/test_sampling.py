@@ -170,7 +170,7 @@ def make_generator(small_config, tiny_spec):
     def make(fields):
         config = small_config(ONE_HIDDEN_LAYER | {"sampling.batch_size": 4} | fields)
         gan = build.build_gan(config, tiny_spec)
-        variables, _ = gan.init(jax.random.key(1))
+        variables, _ = jax.jit(gan.init)(jax.random.key(1))
         sampler = build.build_sampler(config, gan)
 
         def sample(labels, key=KEY):
@@ -275,7 +275,8 @@ def test_batch_size_is_that_of_training_by_default(small_config, tiny_spec):
         sampler = build.build_sampler(small_config(fields), telling_gan())
         return np.asarray(sampler({}, KEY, np.zeros(1, np.int32))).reshape(-1)[1:3]
 
-    np.testing.assert_array_equal(tell({"batch_size": 9}), [3, 3])
+    default = {"batch_size": 9, "sampling.batch_size": 0}
+    np.testing.assert_array_equal(tell(default), [3, 3])
     np.testing.assert_array_equal(
         tell({"batch_size": 9, "sampling.batch_size": 4}), [1, 2]
     )

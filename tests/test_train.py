@@ -1,8 +1,12 @@
 """What the loop writes, and when; through the real entry point: test_main.py."""
 
+import contextlib
 import json
 import math
+import os
 import shutil
+import signal
+import time
 
 import jax
 import jax.numpy as jnp
@@ -14,8 +18,10 @@ from gan_jax import build
 from gan_jax.build import ConfigError
 from gan_jax.data.batches import fixed_order
 from gan_jax.generator import load_generator, open_checkpoints
+from gan_jax.interrupts import Interrupts, caught_interrupts
 from gan_jax.lock import BusyError
 from gan_jax.report.grids import save_png
+from gan_jax.report.metric_log import MetricLog
 from gan_jax.train import TrainingDivergedError, train
 from gan_jax.types import Batch
 from gan_jax.workdir import locked_workdir
@@ -180,7 +186,7 @@ def test_a_reference_batch_is_kept_with_the_run(tiny_world, small_config, tmp_pa
     assert train(config, tmp_path)
 
     generator = load_generator(tmp_path)
-    first, _ = build.build_gan(config, tiny_world.spec).init(
+    first, _ = jax.jit(build.build_gan(config, tiny_world.spec).init)(
         build.random_keys(config.seed)["init"],
         build.reference_examples(config, generator.sampler.gan, tiny_world)[0],
     )
@@ -332,6 +338,21 @@ def test_two_processes_do_not_train_in_one_folder(run):
     assert train(config, workdir)
 
 
+def test_an_interrupt_in_the_last_moments_is_one(run, monkeypatch):
+    """A sweep must not go on with its next run."""
+    config, workdir = run
+
+    @contextlib.contextmanager
+    def interrupted():
+        interrupts = Interrupts()
+        interrupts._set()
+        yield interrupts
+
+    monkeypatch.setattr("gan_jax.train.caught_interrupts", interrupted)
+
+    assert not train(config, workdir)
+
+
 @pytest.mark.parametrize("left", ["nothing", "an empty folder"])
 def test_a_run_whose_checkpoints_are_gone_is_not_begun_anew(run, left):
     config, workdir = run
@@ -379,36 +400,67 @@ def test_a_run_killed_before_its_first_checkpoint_begins_anew(
     assert_same_run(config, tmp_path, finished, tiny_world.spec)
 
 
-def test_a_log_that_is_gone_is_told(run, tiny_world, capsys):
+@pytest.fixture(scope="module")
+def first_state(tiny_run, tiny_mnist):
+    """The loop's state before the first step of the tiny run."""
+    config, _ = tiny_run
+    return build.build_training(config, build.build_gan(config, tiny_mnist.spec), 1)[1]
+
+
+@pytest.fixture
+def counting(first_state, monkeypatch):
+    """Train steps now do nothing but count: each metric of step n is n."""
+
+    @jax.jit
+    def run_steps(state, order, data, num_steps):
+        step = state.gan.step
+        total = (num_steps * (2 * step + num_steps + 1) / 2).astype(jnp.float32)
+        return state.replace(
+            gan=state.gan.replace(step=step + num_steps),
+            metric_sums=jax.tree.map(lambda sums: sums + total, state.metric_sums),
+            metric_count=state.metric_count + num_steps,
+        ), order
+
+    monkeypatch.setattr(
+        build,
+        "build_training",
+        lambda *args: (run_steps, jax.tree.map(jnp.copy, first_state)),
+    )
+
+
+def means(workdir):
+    """{step: the mean number of the steps in its row} of metrics.jsonl."""
+    return {row["step"]: row["generator_loss"] for row in logged(workdir)}
+
+
+def having(workdir, name):
+    """The steps whose rows have this metric."""
+    return [row["step"] for row in logged(workdir) if name in row]
+
+
+def test_a_log_that_is_gone_is_told(run, counting, capsys):
     config, workdir = run
     (workdir / "metrics.jsonl").unlink()
 
     assert train(changed(config, {"num_steps": 16}), workdir)
 
     path = workdir / "metrics.jsonl"
-    assert f"warning: {path} is gone; it begins anew after step 12" in (
-        capsys.readouterr().out
-    )
-    assert [row["step"] for row in logged(workdir)] == [12, 16]
+    assert (
+        f"warning: {path} is gone, and with it the scores of earlier checkpoints; it "
+        "begins anew after step 12\n"
+    ) in capsys.readouterr().out
+    # The steps up to 12 were those of the real run.
+    assert having(workdir, "step") == [12, 16]
+    assert means(workdir)[16] == (13 + 14 + 15 + 16) / 4
 
 
 LONGER = {"log_every": 3, "sample_every": 5, "checkpoint_every": 8}
 
 
-@pytest.mark.parametrize(
-    ("fields", "length", "short", "long", "steps"),
-    [
-        ({"population": 2}, "num_steps", 13, 26, (13, 26)),
-        # 400 images in batches of 40.
-        ({"batch_size": 40, "num_steps": 0}, "num_epochs", 1, 2, (10, 20)),
-    ],
-)
-def test_an_extended_run_is_the_longer_one(
-    tiny_run, tiny_world, tmp_path, capsys, fields, length, short, long, steps
-):
+def test_an_extended_run_is_the_longer_one(tiny_run, tiny_world, tmp_path, capsys):
     """Bit for bit, with a constant learning rate; its end was due for nothing else."""
-    config = changed(tiny_run[0], LONGER | fields | {length: short})
-    longer = changed(config, {length: long})
+    config = changed(tiny_run[0], LONGER | {"num_steps": 13})
+    longer = changed(config, {"num_steps": 26})
     assert train(config, tmp_path / "extended")
     assert train(longer, tmp_path / "whole")
     capsys.readouterr()
@@ -416,14 +468,12 @@ def test_an_extended_run_is_the_longer_one(
     assert train(longer, tmp_path / "extended")
 
     output = capsys.readouterr().out
-    assert (
-        f"Resuming {tmp_path / 'extended'} at step {steps[0]} of {steps[1]}" in output
-    )
+    assert f"Resuming {tmp_path / 'extended'} at step 13 of 26" in output
     assert "learning rates" not in output
     assert_same_run(longer, tmp_path / "extended", tmp_path / "whole", tiny_world.spec)
     values = json.loads((tmp_path / "extended" / "config.json").read_text())
     assert values.pop("history") == [
-        {"step": steps[0], "changed": {length: [short, long]}}
+        {"step": 13, "changed": {"num_steps": [13, 26]}, "steps": [13, 26]}
     ]
     assert values == json.loads((tmp_path / "whole" / "config.json").read_text())
     # The old command asks for less now.
@@ -431,21 +481,79 @@ def test_an_extended_run_is_the_longer_one(
         train(config, tmp_path / "extended")
 
 
-def test_steps_and_epochs_are_compared_by_the_data(tiny_run, tiny_world, tmp_path):
-    config = changed(tiny_run[0], {"batch_size": 40})  # 12 steps
+@pytest.mark.slow
+def test_an_extended_population_is_the_longer_one(tiny_run, tiny_world, tmp_path):
+    fields = LONGER | {"population": 2, "batch_size": 40, "num_steps": 0}
+    config = changed(tiny_run[0], fields | {"num_epochs": 1})
+    longer = changed(config, {"num_epochs": 2})
+    assert train(config, tmp_path / "extended")
+    assert train(longer, tmp_path / "extended")
+    assert train(longer, tmp_path / "whole")
+
+    assert_same_run(longer, tmp_path / "extended", tmp_path / "whole", tiny_world.spec)
+
+
+def test_the_end_of_a_shorter_run_is_a_step_like_others(
+    tiny_run, tiny_world, counting, tmp_path
+):
+    """Extended in epochs of 66 steps; nothing but the tests was due at step 66."""
+    fields = {"num_steps": 0, "log_every": 50, "checkpoint_every": 60}
+    config = changed(tiny_run[0], fields | {"num_epochs": 1})
+    assert train(config, tmp_path)
+    assert means(tmp_path) == {50: 25.5, 60: 55.5, 66: 63.5}
+    assert having(tmp_path, "inception_score") == [60, 66]
+
+    assert train(changed(config, {"num_epochs": 2}), tmp_path)
+
+    assert means(tmp_path) == {
+        50: 25.5,
+        60: 55.5,
+        66: 63.5,
+        100: (67 + 100) / 2,
+        120: 110.5,
+        132: (121 + 132) / 2,
+    }
+    assert having(tmp_path, "inception_score") == [60, 120, 132]
+    assert having(tmp_path, "test_generator_loss") == [66, 132]
+
+
+def test_the_best_of_an_extended_run_is_that_of_the_longer_one(
+    tiny_run, tiny_world, counting, tmp_path, monkeypatch
+):
+    """The end of the shorter one was scored just because it was the end."""
+    scores = {8: 3.0, 13: 9.0, 16: 1.0, 20: 2.0, 24: 2.5}
+    monkeypatch.setattr(
+        "gan_jax.train.Judge.score",
+        lambda judge, metric, generator, key, **kwargs: scores[generator.step],
+    )
+    fields = {"checkpoint_every": 8, "checkpoints.keep_latest": 1}
+    config = changed(tiny_run[0], fields | {"num_steps": 13})
+
+    assert train(config, tmp_path)
+    assert train(changed(config, {"num_steps": 20}), tmp_path)
+    assert train(changed(config, {"num_steps": 24}), tmp_path)
+
+    steps = {int(path.name) for path in (tmp_path / "checkpoints").iterdir()}
+    assert steps == {8, 24}
+
+
+def test_steps_and_epochs_are_compared_by_the_data(
+    tiny_run, tiny_world, counting, tmp_path
+):
+    """An epoch has 66 steps."""
+    rare = {"log_every": 100, "checkpoint_every": 100, "checkpoints.best_metric": ""}
+    config = changed(tiny_run[0], rare | {"num_steps": 70})
     assert train(config, tmp_path)
 
-    with pytest.raises(
-        ConfigError, match="of 12 steps; this config asks for 10: a run"
-    ):
+    with pytest.raises(ConfigError, match="num_steps is 66 here, 70 there; a run can"):
         train(changed(config, {"num_steps": 0, "num_epochs": 1}), tmp_path)
     assert train(changed(config, {"num_steps": 0, "num_epochs": 2}), tmp_path)
 
-    assert [row["step"] for row in logged(tmp_path)] == [4, 8, 10, 12, 16, 20]
+    assert having(tmp_path, "step")[-1] == 132
 
 
 def test_an_extension_of_a_schedule_is_told_and_marked(
-    tiny_run, tiny_world, tmp_path, capsys
+    tiny_run, tiny_world, counting, tmp_path, capsys
 ):
     config = changed(tiny_run[0], {"generator_optimizer.schedule": "cosine"})
     assert train(config, tmp_path)
@@ -458,10 +566,11 @@ def test_an_extension_of_a_schedule_is_told_and_marked(
         "from step 13 on those of one of 20: they differ from a run of that length "
         "from step 1 on\n"
     ) in capsys.readouterr().out
+    assert train(changed(config, {"num_steps": 24}), tmp_path)
 
     rows = logged(tmp_path)
-    assert [row["step"] for row in rows] == [4, 8, 12, 16, 20]
-    assert [row.get("segment") for row in rows] == [None, None, None, 1, 1]
+    assert [row["step"] for row in rows] == [4, 8, 12, 16, 20, 24]
+    assert [row.get("segment") for row in rows] == [None, None, None, 1, 1, 2]
     # The rows of the first segment are as they were, but for what its end alone had.
     without_tests = {
         name: value for name, value in first[2].items() if "test_" not in name
@@ -469,30 +578,73 @@ def test_an_extension_of_a_schedule_is_told_and_marked(
     assert rows[:3] == [*first[:2], without_tests]
 
 
-def test_what_is_logged_may_change_while_a_run_goes_on(tiny_run, tiny_world, tmp_path):
-    config, finished = tiny_run
-    fields = {"log_every": 2, "sample_every": 6, "checkpoint_every": 6, "test_every": 5}
-    other = changed(config, fields | {"checkpoints.keep_latest": 1, "num_steps": 14})
+def test_what_is_logged_may_change_while_a_run_goes_on(
+    tiny_run, tiny_world, counting, tmp_path
+):
+    config = changed(tiny_run[0], {"num_steps": 12})
+    fields = {"log_every": 7, "sample_every": 6, "checkpoint_every": 6, "test_every": 5}
+    other = changed(config, fields | {"checkpoints.keep_latest": 1, "num_steps": 21})
     assert train(config, tmp_path)
 
     assert train(other, tmp_path)
 
-    rows = logged(tmp_path)
-    assert [row["step"] for row in rows] == [4, 8, 12, 14]
-    assert ["test_generator_loss" in row for row in rows] == [False] * 3 + [True]
-    before = logged(finished)
-    assert rows[:2] == before[:2]
-    (entry,) = json.loads((tmp_path / "config.json").read_text())["history"]
-    assert entry["step"] == 12
-    assert entry["changed"] == {
-        field: [config_value, other_value]
-        for field, config_value, other_value in (
-            ("num_steps", 12, 14),
-            ("log_every", 4, 2),
-            ("sample_every", 12, 6),
-            ("checkpoint_every", 4, 6),
-            ("test_every", 0, 5),
-            ("checkpoints.keep_latest", 2, 1),
-        )
+    # Rows from before stay as they are; later ones are as the run is now.
+    assert means(tmp_path) == {
+        4: 2.5,
+        8: 6.5,
+        12: 10.5,
+        14: 13.5,
+        15: 15.0,
+        18: 17.0,
+        20: 19.5,
+        21: 21.0,
     }
-    assert load_generator(tmp_path).step == 14
+    assert having(tmp_path, "inception_score") == [4, 8, 12, 18, 21]
+    assert having(tmp_path, "test_generator_loss") == [15, 20, 21]
+    (entry,) = json.loads((tmp_path / "config.json").read_text())["history"]
+    assert entry == {
+        "step": 12,
+        "changed": {
+            "num_steps": [12, 21],
+            "log_every": [4, 7],
+            "sample_every": [12, 6],
+            "checkpoint_every": [4, 6],
+            "test_every": [0, 5],
+            "checkpoints.keep_latest": [2, 1],
+        },
+        "steps": [12, 21],
+    }
+
+
+def test_a_run_that_was_interrupted_keeps_its_row(
+    tiny_run, tiny_world, counting, tmp_path, monkeypatch
+):
+    """Logged, then saved at an interrupt: also if rows are due elsewhere afterwards."""
+    config = changed(tiny_run[0], {"checkpoint_every": 100, "num_steps": 20})
+    with monkeypatch.context() as patch:
+        # Set after the row of step 8 is written.
+        write = MetricLog.write
+
+        def write_and_interrupt(log, step, metrics):
+            write(log, step, metrics)
+            if step == 8:
+                os.kill(os.getpid(), signal.SIGINT)
+                while not interrupts[0].is_set():
+                    time.sleep(0.01)
+
+        interrupts = []
+
+        @contextlib.contextmanager
+        def kept():
+            with caught_interrupts() as caught:
+                interrupts.append(caught)
+                yield caught
+
+        patch.setattr("gan_jax.train.caught_interrupts", kept)
+        patch.setattr(MetricLog, "write", write_and_interrupt)
+        assert not train(config, tmp_path)
+    assert means(tmp_path) == {4: 2.5, 8: 6.5}
+
+    assert train(changed(config, {"log_every": 5}), tmp_path)
+
+    assert means(tmp_path) == {4: 2.5, 8: 6.5, 10: 9.5, 15: 13.0, 20: 18.0}

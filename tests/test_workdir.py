@@ -200,23 +200,30 @@ def test_the_history_of_a_run(tmp_path, small_config):
     config = small_config()  # 20 steps
     save_config(tmp_path, config)
 
-    record_changes(tmp_path, small_config({"data.dir": "elsewhere"}), 0)
+    def change(step, fields, lengths):
+        record_changes(tmp_path, small_config(fields), step=step, lengths=lengths)
+
+    change(0, {"data.dir": "elsewhere"}, (20, 20))
     assert number_of_extensions(tmp_path) == 0
     assert "history" not in json.loads((tmp_path / "config.json").read_text())
     # Before the first step nothing is extended; the run is as it is then.
-    record_changes(tmp_path, small_config({"num_steps": 25}), 0)
-    record_changes(tmp_path, small_config({"num_steps": 25, "log_every": 7}), 10)
+    change(0, {"num_steps": 25}, (20, 25))
+    change(10, {"num_steps": 25, "log_every": 7}, (25, 25))
+    # Epochs do not count where there are steps.
+    change(15, {"num_steps": 25, "log_every": 7, "num_epochs": 9}, (25, 25))
     assert number_of_extensions(tmp_path) == 0
-    record_changes(tmp_path, small_config({"num_steps": 30, "log_every": 7}), 25)
+    last = {"num_steps": 30, "log_every": 7, "num_epochs": 9}
+    change(25, last, (25, 30))
     assert number_of_extensions(tmp_path) == 1
 
-    last = small_config({"num_steps": 30, "log_every": 7})
+    last = small_config(last)
     assert config_to_dict(load_config(tmp_path)) == config_to_dict(last)
     save_config(tmp_path, last)
     assert json.loads((tmp_path / "config.json").read_text())["history"] == [
-        {"step": 0, "changed": {"num_steps": [20, 25]}},
+        {"step": 0, "changed": {"num_steps": [20, 25]}, "steps": [20, 25]},
         {"step": 10, "changed": {"log_every": [100, 7]}},
-        {"step": 25, "changed": {"num_steps": [25, 30]}},
+        {"step": 15, "changed": {"num_epochs": [100, 9]}},
+        {"step": 25, "changed": {"num_steps": [25, 30]}, "steps": [25, 30]},
     ]
 
 

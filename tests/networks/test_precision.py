@@ -47,7 +47,7 @@ def test_losses_and_gradients_are_float32_and_near(name, small_config):
         real = Batch(images, jnp.arange(6 + size) % 10)
         players = [
             PlayerState(variables.pop("params"), variables, None)
-            for variables in gan.init(jax.random.key(0), real)
+            for variables in jax.jit(gan.init)(jax.random.key(0), real)
         ]
         generator, discriminator = players
         batch = jax.tree.map(lambda array: array[:6], real)
