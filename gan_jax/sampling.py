@@ -105,13 +105,13 @@ class Sampler:
             latents, dropout_key = self._draw(key, number)
             return self.gan.generate(variables, latents, batch_labels, dropout_key)
 
-        numbers = jnp.arange(labels.shape[0])
+        numbers = jnp.arange(labels.shape[0], dtype=jnp.int32)
         images = jax.lax.map(generate, (numbers, labels))
         return images.reshape(-1, *self.gan.image_shape)
 
     @functools.partial(jax.jit, static_argnames=("self", "num_batches"))
     def _draw_batches(self, key, num_batches):
-        numbers = jnp.arange(num_batches)
+        numbers = jnp.arange(num_batches, dtype=jnp.int32)
         latents = jax.lax.map(lambda number: self._draw(key, number)[0], numbers)
         return latents.reshape(-1, latents.shape[-1])
 
@@ -131,7 +131,9 @@ class Sampler:
             companion_key, dropout_key = jax.random.split(key)
             companions = self.gan.sample_latents(companion_key, size)
             # Begins with the wanted class, so that the turn is a full one.
-            batch_labels = (label + jnp.arange(size)) % self.gan.num_classes
+            batch_labels = (
+                label + jnp.arange(size, dtype=jnp.int32)
+            ) % self.gan.num_classes
             images = self.gan.generate(
                 variables, companions.at[0].set(latent), batch_labels, dropout_key
             )

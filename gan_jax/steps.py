@@ -207,9 +207,13 @@ def make_train_step(
             return generator_step(state, real, jax.random.fold_in(generator_key, i))
 
         state, discriminator_metrics = _scan(
-            discriminator_update, state, (jnp.arange(d_steps), real_batches)
+            discriminator_update,
+            state,
+            (jnp.arange(d_steps, dtype=jnp.int32), real_batches),
         )
-        state, generator_metrics = _scan(generator_update, state, jnp.arange(g_steps))
+        state, generator_metrics = _scan(
+            generator_update, state, jnp.arange(g_steps, dtype=jnp.int32)
+        )
         metrics = jax.tree.map(
             lambda values: values.mean(axis=0),
             discriminator_metrics | generator_metrics,
@@ -264,7 +268,9 @@ def make_run_steps(
                 )
                 return order, devices.part(batch)
 
-            order, real_batches = _scan(take, order, jnp.arange(d_steps))
+            order, real_batches = _scan(
+                take, order, jnp.arange(d_steps, dtype=jnp.int32)
+            )
             gan_state, metrics = train_step(loop_state.gan, real_batches)
             sums = jax.tree.map(jnp.add, loop_state.metric_sums, metrics)
             return LoopState(gan_state, sums, loop_state.metric_count + 1), order

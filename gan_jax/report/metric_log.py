@@ -76,10 +76,7 @@ class MetricLog:
 
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
         """Logs scalars (Python, NumPy or JAX) of one step."""
-        row = {
-            name: value if isinstance(value, int) else float(value)
-            for name, value in metrics.items()
-        }
+        row = {name: float(value) for name, value in metrics.items()}
         with names_file(self._path), self._path.open("a", encoding="utf-8") as file:
             file.write(_line({"step": int(step), **row}))
         values = [
