@@ -22,6 +22,7 @@ Cost: on two CPU cores nine to seventeen minutes per epoch, of which there are 5
 from ml_collections import ConfigDict
 
 from configs import dcgan_mnist
+from gan_jax.sections import term
 
 # What differs from batch 128 with Adam.
 VARIATIONS = dcgan_mnist.OPTIMIZERS | {
@@ -36,7 +37,7 @@ VARIATIONS = dcgan_mnist.OPTIMIZERS | {
         # More than 0.3 gives variety, which GAN-train asks for; 0.7 cost GAN-test.
         "discriminator.dropout_rate": 0.5,
         # At 1.0, the weight of its authors, half of the images were white.
-        "loss.mode_seeking_weight": 0.05,
+        "terms": {"mode_seeking": term("mode_seeking", weight=0.05)},
         # Averaged batch statistics are not those of averaged weights: in eval mode the
         # images came out black.
         "modes.generator_in_sampling": "train",

@@ -22,6 +22,7 @@ Cost: on two CPU cores about five minutes per epoch, four hours in all.
 from ml_collections import ConfigDict
 
 from configs import default
+from gan_jax.sections import game
 
 # One more stride 1 convolution at the first size, in both networks; then two more.
 _DEEPER_GENERATOR = {
@@ -113,7 +114,7 @@ def get_config(variation: str = "plain") -> ConfigDict:
     config.joint_batches = True
     config.modes.discriminator_in_generator_step = "eval"
     config.modes.generator_in_sampling = "eval"
-    config.loss.label_smoothing = "none"
+    config.loss = game("non_saturating")
     for optimizer in (config.generator_optimizer, config.discriminator_optimizer):
         optimizer.learning_rate = 1e-3
     config.log_every = 50

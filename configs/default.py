@@ -5,6 +5,8 @@ The other networks' fields stand below; a config puts them in place of the `mlp`
 
 from ml_collections import ConfigDict
 
+from gan_jax.sections import game
+
 
 def get_config() -> ConfigDict:
     config = ConfigDict()
@@ -70,21 +72,18 @@ def get_config() -> ConfigDict:
     config.modes.discriminator_in_generator_step = "train"
     config.modes.generator_in_sampling = "train"
 
-    config.loss = ConfigDict()
-    # 'non_saturating', 'minimax', 'wasserstein', 'hinge', 'least_squares'
-    config.loss.name = "non_saturating"
-    # Of real images 'none', 'fixed', 'random', or of both kinds 'two_sided'.
-    config.loss.label_smoothing = "random"
-    config.loss.label_smoothing_amount = 0.15  # target 1 - amount, or 1 - amount * U
-    config.loss.r1_gamma = 0.0  # weight of the R1 gradient penalty; 0: none
-    config.loss.gradient_penalty = 0.0  # lambda of Wasserstein's; 0: none
-    config.loss.weight_clip = 0.0  # the critic's params stay in [-c, c]; 0: not
-    config.loss.l1_weight = 0.0  # of G(z) against a real image (of its class); 0: none
-    config.loss.mode_seeking_weight = 0.0  # so that z matters (Mao et al. 2019); 0: no
-    config.loss.class_weight = 1.0  # of an auxiliary classifier's loss
-    config.loss.class_smoothing = 0.0  # k-way label smoothing of that loss
-    # Whether D learns the classes of generated images too, or of real ones alone.
-    config.loss.classify_generated = True
+    # A game from gan_jax.objective: 'non_saturating', 'minimax', 'wasserstein', 'hinge',
+    # 'least_squares'. label_smoothing is of real images 'none', 'fixed', 'random', or
+    # of both kinds 'two_sided'; the target is 1 - amount, or 1 - amount * U(0, 1).
+    config.loss = game(
+        "non_saturating", label_smoothing="random", label_smoothing_amount=0.15
+    )
+    # Terms beside the game, by the name under which they are logged: 'r1_penalty',
+    # 'gradient_penalty', 'discriminator_class_loss', 'generator_class_loss', 'l1',
+    # 'mode_seeking'; see gan_jax/objective/terms.py for their fields.
+    config.terms = ConfigDict()
+    # Of all images that the discriminator sees: 'translation'.
+    config.augmentations = ()
 
     # A name from optax and its arguments; None leaves an argument at optax's default.
     for player in ("generator", "discriminator"):
@@ -92,6 +91,7 @@ def get_config() -> ConfigDict:
         optimizer.name = "adam"
         optimizer.learning_rate = 2e-4
         optimizer.schedule = "constant"  # 'constant', 'cosine', 'linear' (both to 0)
+        optimizer.weight_clip = 0.0  # parameters stay in [-c, c]; 0: they need not
         optimizer.arguments = ConfigDict({"b1": 0.5, "b2": 0.999})
 
     config.log_every = 100  # steps between lines in metrics.jsonl

@@ -16,6 +16,7 @@ GAN-test 99.365 ± 0.059 and GAN-train 97.47 %: see RESULTS.md.
 from ml_collections import ConfigDict
 
 from configs import default
+from gan_jax.sections import game, term
 
 
 def get_config() -> ConfigDict:
@@ -27,9 +28,8 @@ def get_config() -> ConfigDict:
         player.label_width = 256
         player.dropout_rate = 0.0
     config.modes.generator_in_sampling = "eval"
-    config.loss.label_smoothing = "none"
-    config.loss.label_smoothing_amount = 0.0
-    config.loss.r1_gamma = 0.05
+    config.loss = game("non_saturating")
+    config.terms.r1_penalty = term("r1_penalty", gamma=0.05)
     for optimizer in (config.generator_optimizer, config.discriminator_optimizer):
         optimizer.learning_rate = 1e-3
         optimizer.schedule = "cosine"

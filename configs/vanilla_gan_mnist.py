@@ -11,6 +11,7 @@ optimiser and initialisation: 128, Adam (1e-3), Xavier.
 from ml_collections import ConfigDict
 
 from configs import default
+from gan_jax.sections import game
 
 
 def get_config() -> ConfigDict:
@@ -30,8 +31,7 @@ def get_config() -> ConfigDict:
         optimizer.learning_rate = 1e-3
         optimizer.arguments.b1 = 0.9
     config.modes.generator_in_sampling = "eval"
-    config.loss.label_smoothing = "none"
-    config.loss.label_smoothing_amount = 0.0
+    config.loss = game("non_saturating")
     config.sample_every = 10_000
     config.checkpoint_every = 10_000
     config.eval.scores = ("inception_score",)

@@ -22,5 +22,6 @@ def get_config() -> ConfigDict:
     config.discriminator.minibatch_kernels = 30
     config.loss.label_smoothing = "two_sided"
     config.loss.label_smoothing_amount = 0.1
-    config.loss.class_smoothing = 0.1
+    for term in config.terms.values():
+        term.smoothing = 0.1
     return config

@@ -16,6 +16,7 @@ thirteen hours in all.
 from ml_collections import ConfigDict
 
 from configs import dcgan_tutorial_mnist
+from gan_jax.sections import game
 
 
 def get_config() -> ConfigDict:
@@ -27,8 +28,8 @@ def get_config() -> ConfigDict:
 def set_weight_clipping(config: ConfigDict) -> None:
     """Turns a GAN into the WGAN of Arjovsky et al. 2017, algorithm 1."""
     config.d_steps = 5
-    config.loss.name = "wasserstein"
-    config.loss.weight_clip = 0.01
+    config.loss = game("wasserstein")
+    config.discriminator_optimizer.weight_clip = 0.01
     for optimizer in (config.generator_optimizer, config.discriminator_optimizer):
         optimizer.name = "rmsprop"
         optimizer.learning_rate = 5e-5

@@ -22,5 +22,5 @@ from configs import dcgan_svhn, wgan_mnist
 def get_config() -> ConfigDict:
     config = dcgan_svhn.get_config()
     wgan_mnist.set_weight_clipping(config)
-    config.loss.weight_clip = 0.1
+    config.discriminator_optimizer.weight_clip = 0.1
     return config

@@ -35,6 +35,7 @@ from gan_jax.latents import PATHS, TRUNCATIONS
 from gan_jax.metrics import nearest_neighbours
 from gan_jax.paths import local_path
 from gan_jax.precision import in_32_bits
+from gan_jax.random import root_keys
 from gan_jax.report.grids import image_grid, save_png
 from gan_jax.report.strip import training_strip
 from gan_jax.workdir import check_evaluation_config
@@ -345,7 +346,7 @@ class _Run:
 
     @functools.cached_property
     def key(self) -> jax.Array:
-        return build.random_keys(self.config.seed)["samples"]
+        return root_keys(self.config.seed)["samples"]
 
     @functools.cached_property
     def dataset(self) -> Dataset:

@@ -4,7 +4,6 @@ Every function raises ConfigError, naming the field, for a value that cannot be 
 """
 
 import dataclasses
-import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 import optax
 from ml_collections import ConfigDict
 
+from gan_jax.augment import AUGMENTATIONS
 from gan_jax.classifier import RECIPES, ClassifierSettings
 from gan_jax.data import (
     SOURCES,
@@ -29,13 +29,16 @@ from gan_jax.data import (
 )
 from gan_jax.data.batches import EpochOrder, fixed_order
 from gan_jax.gan import PRIORS, Gan, PhaseModes
-from gan_jax.losses import ADVERSARIAL_LOSSES, LABEL_SMOOTHING_KINDS
+from gan_jax.names import lookup
 from gan_jax.networks import DISCRIMINATORS, GENERATORS
 from gan_jax.networks.dcgan import NORMS
 from gan_jax.networks.initializers import KERNEL_INITIALIZERS
 from gan_jax.networks.mlp import ACTIVATIONS, OUTPUT_ACTIVATIONS
+from gan_jax.objective import GAMES, TERMS, Objective
+from gan_jax.optimizers import make_optimizer
 from gan_jax.parallel import PARALLEL, OneDevice, batch_devices, member_devices
 from gan_jax.population import OWN, run_members, stack_members
+from gan_jax.random import root_keys
 from gan_jax.sampling import Sampler
 from gan_jax.steps import (
     LoopState,
@@ -49,13 +52,6 @@ from gan_jax.types import Batch, GanState
 
 SCORES = ("inception_score", "gan_test", "gan_train")
 LABELLED_SCORES = ("gan_test", "gan_train")
-SCHEDULES = {
-    "constant": lambda learning_rate, num_steps: learning_rate,
-    "cosine": optax.cosine_decay_schedule,
-    "linear": lambda learning_rate, num_steps: optax.linear_schedule(
-        learning_rate, 0.0, num_steps
-    ),
-}
 # Fields of a network that hold a name, where it has them.
 NETWORK_CHOICES = {
     "activation": ACTIVATIONS,
@@ -63,16 +59,9 @@ NETWORK_CHOICES = {
     "norm": NORMS,
     "output": OUTPUT_ACTIVATIONS,
 }
-# Ends of the ranges of optax's arguments by name; the upper one is no value itself.
-_ARGUMENT_RANGES = dict.fromkeys(("b1", "b2", "b3", "decay", "momentum"), (0, 1)) | (
-    dict.fromkeys(
-        ("eps", "eps_root", "weight_decay", "initial_accumulator_value"), (0, math.inf)
-    )
-)
 MAX_SEED = 2**32 - 1  # JAX's keys keep 32 bits of a seed
 MAX_UPDATES = 2**31 - 1  # steps, and batches, are counted in int32
 COMPUTE_DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
-VALUE_RANGES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
 
 
 class ConfigError(ValueError):
@@ -98,10 +87,6 @@ def _check_config(config: ConfigDict) -> None:
         "latent.prior": PRIORS,
         "generator.name": GENERATORS,
         "discriminator.name": DISCRIMINATORS,
-        "loss.name": ADVERSARIAL_LOSSES,
-        "loss.label_smoothing": LABEL_SMOOTHING_KINDS,
-        "generator_optimizer.schedule": SCHEDULES,
-        "discriminator_optimizer.schedule": SCHEDULES,
         "classifier.name": RECIPES,
         "checkpoints.best_metric": ("inception_score", "gan_test", ""),
     }
@@ -132,12 +117,6 @@ def _check_config(config: ConfigDict) -> None:
         "eval.gan_train_runs": 1,
         "eval.gan_train_samples": 0,
         "test_every": 0,
-        "loss.r1_gamma": 0,
-        "loss.gradient_penalty": 0,
-        "loss.weight_clip": 0,
-        "loss.l1_weight": 0,
-        "loss.mode_seeking_weight": 0,
-        "loss.class_weight": 0,
     }
     for field, minimum in minimums.items():
         if _get(config, field) < minimum:
@@ -157,11 +136,6 @@ def _check_config(config: ConfigDict) -> None:
         )
     for player in ("generator", "discriminator"):
         build_optimizer(config, player, num_steps=1)
-    for field in ("loss.label_smoothing_amount", "loss.class_smoothing"):
-        if not 0 <= _get(config, field) <= 1:
-            raise ConfigError(
-                f"config.{field} is {_get(config, field)}; it must be in [0, 1]"
-            )
     if config.num_steps == 0 and config.num_epochs < 1:
         raise ConfigError("config.num_steps and config.num_epochs are both 0")
     _check_splits(config)
@@ -289,16 +263,7 @@ def _check_combinations(config: ConfigDict) -> None:
             )
     spec = dataset_spec(config)
     gan = build_gan(config, spec)
-    discriminator = gan.discriminator
     _check_batches(config, gan)
-    for field in ("r1_gamma", "gradient_penalty"):
-        if config.loss[field] and discriminator.mixes_examples:
-            raise ConfigError(
-                f"config.loss.{field} is {config.loss[field]}, but this "
-                "discriminator's logit of an image depends on the others of its batch "
-                "(batch norm, minibatch discrimination), so that no image has a "
-                "gradient of its own"
-            )
     if config.joint_batches and config.discriminator.get("minibatch_kernels", 0):
         raise ConfigError(
             "config.joint_batches is True, but config.discriminator.minibatch_kernels "
@@ -315,8 +280,10 @@ def _check_combinations(config: ConfigDict) -> None:
             "config.d_steps or config.g_steps is not 1": (
                 config.d_steps != 1 or config.g_steps != 1
             ),
-            "config.loss.gradient_penalty asks for images of the real ones' classes": (
-                config.loss.gradient_penalty and config.conditional
+            "the players' config.terms ask for images of different classes": (
+                config.conditional
+                and gan.objective.fake_labels("discriminator")
+                != gan.objective.fake_labels("generator")
             ),
             "config.modes.generator_in_discriminator_step and "
             "config.modes.generator_in_generator_step differ": (
@@ -335,49 +302,19 @@ def _check_combinations(config: ConfigDict) -> None:
             f"config.population is {config.population}: its members are spread over "
             "the devices, not their batches; leave config.parallel at 'jit'"
         )
-    if config.loss.mode_seeking_weight and config.parallel == "pmap":
-        raise ConfigError(
-            "config.loss.mode_seeking_weight is "
-            f"{config.loss.mode_seeking_weight}: it compares images that lie on "
-            "different devices under config.parallel 'pmap'; use 'jit'"
-        )
-    if config.loss.mode_seeking_weight and (
-        config.loss.l1_weight or config.batch_size < 2
-    ):
-        raise ConfigError(
-            "config.loss.mode_seeking_weight is "
-            f"{config.loss.mode_seeking_weight}: it compares pairs of generated images "
-            "of a class of its own choice, which needs a batch_size of 2 and leaves no "
-            "place for config.loss.l1_weight, which takes the real images' classes"
-        )
-    for field, unused in (
-        ("class_smoothing", 0.0),
-        ("class_weight", 1.0),
-        ("classify_generated", True),
-    ):
-        used = config.loss[field] != unused
-        if used and discriminator.conditioning != "auxiliary":
+    for name, term in gan.objective.terms.items():
+        if term.fake_labels != "paired" or not term.weight:
+            continue
+        if config.parallel == "pmap":
             raise ConfigError(
-                f"config.loss.{field} is {config.loss[field]}, but the discriminator "
-                "is no auxiliary classifier"
+                f"config.terms.{name}: it compares images that lie on different "
+                "devices under config.parallel 'pmap'; use 'jit'"
             )
-    if (
-        config.loss.label_smoothing in ("fixed", "two_sided")
-        and config.loss.label_smoothing_amount == 1
-    ):
-        raise ConfigError(
-            "config.loss.label_smoothing_amount is 1, with which "
-            f"{config.loss.label_smoothing!r} smoothing gives real and generated "
-            "images the same target"
-        )
-    if (
-        config.loss.label_smoothing != "none"
-        and not ADVERSARIAL_LOSSES[config.loss.name].uses_targets
-    ):
-        raise ConfigError(
-            f"config.loss.label_smoothing is {config.loss.label_smoothing!r}, but the "
-            f"{config.loss.name} loss has no target to smooth: set it to 'none'"
-        )
+        if config.batch_size < 2:
+            raise ConfigError(
+                f"config.terms.{name}: it compares pairs of generated images, which "
+                f"takes a batch_size of 2, not {config.batch_size}"
+            )
     if (
         config.sampling.dropout_rate >= 0
         and config.modes.generator_in_sampling == "eval"
@@ -444,31 +381,65 @@ def build_gan(config: ConfigDict, spec: DatasetSpec) -> Gan:
     sampling_generator = generator
     if config.sampling.dropout_rate >= 0:
         sampling_generator = generator.clone(dropout_rate=config.sampling.dropout_rate)
-    return Gan(
+    gan = Gan(
         generator=generator,
         discriminator=_build_network(config, "discriminator", DISCRIMINATORS, spec),
         sampling_generator=sampling_generator,
-        loss=ADVERSARIAL_LOSSES[config.loss.name],
+        objective=build_objective(config),
         latent_size=config.latent.size,
         prior=config.latent.prior,
-        num_classes=spec.num_classes,
-        conditional=config.conditional,
-        image_shape=spec.image_shape,
-        value_range=VALUE_RANGES[config.generator.output],
-        label_smoothing_kind=config.loss.label_smoothing,
-        label_smoothing_amount=config.loss.label_smoothing_amount,
-        r1_gamma=config.loss.r1_gamma,
-        gradient_penalty=config.loss.gradient_penalty,
-        l1_weight=config.loss.l1_weight,
-        mode_seeking_weight=config.loss.mode_seeking_weight,
         joint_batches=config.joint_batches,
-        class_weight=config.loss.class_weight,
-        class_smoothing=config.loss.class_smoothing,
-        classify_generated=config.loss.classify_generated,
+        augmentations={
+            name: _look_up("augmentations", name, AUGMENTATIONS)
+            for name in config.augmentations
+        },
         modes=PhaseModes(
             **{phase: mode == "train" for phase, mode in config.modes.items()}
         ),
     )
+    try:
+        gan.check()
+    except ValueError as error:
+        raise ConfigError(f"config.{error}") from None
+    return gan
+
+
+def build_objective(config: ConfigDict) -> Objective:
+    """The game and the terms; `Objective.check` says whether they suit a GAN."""
+    terms = {
+        name: _build_component(f"terms.{name}", section, TERMS)
+        for name, section in config.terms.items()
+    }
+    return Objective(_build_component("loss", config.loss, GAMES), terms)
+
+
+def _build_component(
+    field: str, section: ConfigDict, known: Mapping[str, type]
+) -> Any:
+    """An instance of the dataclass that `section.name` names, of its other fields."""
+    arguments = dict(section)
+    component = _look_up(f"{field}.name", arguments.pop("name"), known)
+    fields = {each.name: each for each in dataclasses.fields(component)}
+    unknown = [name for name in arguments if name not in fields]
+    if unknown:
+        raise ConfigError(
+            f"config.{field} has {', '.join(unknown)}, which {component.__name__} does "
+            f"not take; known: {', '.join(fields) or 'none'}"
+        )
+    return component(**arguments)
+
+
+def _look_up(field: str, name: str, known: Mapping[str, Any]) -> Any:
+    try:
+        return lookup(name, known)
+    except ValueError as error:
+        raise ConfigError(f"config.{field} {error}") from error
+
+
+def _joined(error: ValueError) -> str:
+    """What a component says of a field of its own, after the component's name."""
+    text = str(error)
+    return f" {text}" if text.startswith("cannot") else f".{text}"
 
 
 def build_optimizer(
@@ -480,78 +451,13 @@ def build_optimizer(
     schedule decays.
     """
     field = f"{player}_optimizer"
-    settings = config[field]
-    factory = getattr(optax, settings.name, None)
-    parameters = inspect.signature(factory).parameters if callable(factory) else {}
-    if "learning_rate" not in parameters:
-        raise ConfigError(
-            f"config.{field}.name is {settings.name!r}, which is no optimiser of optax"
-        )
-    if settings.learning_rate <= 0:
-        raise ConfigError(
-            f"config.{field}.learning_rate is {settings.learning_rate}; it must be > 0"
-        )
-    arguments = {
-        name: value for name, value in settings.arguments.items() if value is not None
-    }
-    known = {name: parameters[name] for name in parameters if name != "learning_rate"}
-    unknown = [name for name in arguments if name not in known]
-    if unknown:
-        raise ConfigError(
-            f"config.{field}.arguments has {', '.join(unknown)}, which optax."
-            f"{settings.name} does not take (it takes {', '.join(known)}); None "
-            "leaves an argument out"
-        )
-    for name, value in arguments.items():
-        _check_argument(f"{field}.arguments.{name}", name, value, known[name].default)
-    schedule = SCHEDULES[settings.schedule](settings.learning_rate, num_steps)
+    settings = dict(config[field])
     try:
-        optimizer = factory(schedule, **arguments)
-        # What cannot be used must not show hours later.
-        params = {"kernel": jax.ShapeDtypeStruct((2, 2), jnp.float32)}
-        jax.eval_shape(
-            lambda params: optimizer.update(params, optimizer.init(params), params),
-            params,
+        return make_optimizer(
+            settings.pop("name"), num_updates=num_steps, **settings
         )
-    except (TypeError, ValueError) as error:
-        raise ConfigError(
-            f"config.{field} cannot be used: optax.{settings.name}: {error}"
-        ) from error
-    return optimizer
-
-
-def _check_argument(field: str, name: str, value: Any, default: Any) -> None:
-    """An argument of an optimiser has its default's type, and is in range."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if isinstance(default, bool) and not isinstance(value, bool):
-        raise ConfigError(f"config.{field} is {value!r}; it must be True or False")
-    numeric = isinstance(default, int | float) and not isinstance(default, bool)
-    if (numeric or name in _ARGUMENT_RANGES) and not is_number:
-        raise ConfigError(f"config.{field} is {value!r}; it must be a number")
-    low, high = _ARGUMENT_RANGES.get(name, (-math.inf, math.inf))
-    if is_number and not low <= value < high:
-        raise ConfigError(
-            f"config.{field} is {value}; it must be "
-            + (f"in [{low}, {high})" if high < math.inf else f">= {low}")
-        )
-
-
-def random_keys(seed: int) -> dict[str, jax.Array]:
-    """The named roots of everything random in a run."""
-    names = (
-        "init",
-        "data",
-        "train",
-        "samples",
-        "selection",
-        "gan_test",
-        "gan_train",
-        "reference",
-        "test",
-        "further_gan_train",
-    )
-    keys = jax.random.split(jax.random.key(seed), len(names))
-    return dict(zip(names, keys, strict=True))
+    except ValueError as error:
+        raise ConfigError(f"config.{field}{_joined(error)}") from error
 
 
 def build_train_step(
@@ -576,13 +482,12 @@ def build_train_step(
         d_steps=config.d_steps,
         g_steps=config.g_steps,
         ema_decay=config.ema_decay,
-        weight_clip=config.loss.weight_clip,
         simultaneous=config.simultaneous_updates,
         **optimizers,
     )
 
     def initial_state(reference=None, keys=None):
-        keys = keys or random_keys(config.seed)
+        keys = keys or root_keys(config.seed)
         return init_state(
             gan,
             init_key=keys["init"],
@@ -625,7 +530,7 @@ def build_training(
 
     references = references or [None] * config.population
     states = [
-        initial_state(reference, random_keys(seed))
+        initial_state(reference, root_keys(seed))
         for reference, seed in zip(references, seeds(config), strict=True)
     ]
     spread_step = train_step
@@ -651,7 +556,7 @@ def seeds(config: ConfigDict) -> list[int]:
 def initial_order(config: ConfigDict, num_examples: int) -> EpochOrder:
     """What `build_training`'s function takes besides the first state."""
     orders = [
-        EpochOrder.empty(random_keys(seed)["data"], num_examples)
+        EpochOrder.empty(root_keys(seed)["data"], num_examples)
         for seed in seeds(config)
     ]
     return stack_members(orders) if config.population > 1 else orders[0]
@@ -686,7 +591,7 @@ def reference_examples(config: ConfigDict, gan: Gan, dataset: Dataset) -> list[B
         )
 
     def examples(seed: int) -> Batch:
-        key = random_keys(seed)["reference"]
+        key = root_keys(seed)["reference"]
         rows = np.asarray(jax.random.permutation(key, num_train))[:size]
         return Batch(
             jnp.asarray(dataset.train_images[rows]),

@@ -14,6 +14,7 @@ from ml_collections import ConfigDict, config_flags
 
 from gan_jax import parallel
 from gan_jax.build import ConfigError, flatten
+from gan_jax.sections import choose, table_of
 
 # What absl and ml_collections raise for flags and values that they cannot take.
 _FLAG_ERRORS = (flags.Error, AttributeError, LookupError, TypeError, ValueError)
@@ -111,10 +112,13 @@ def override(config: ConfigDict, arguments: Iterable[str]) -> None:
       ConfigError: there is no such field, or the value does not fit it.
     """
     typed = []
-    for argument in arguments:
+    # A component brings its fields, so its name comes before them.
+    for argument in sorted(arguments, key=lambda text: ".name=" not in text):
         field, equals, text = argument.partition("=")
         field = field.removeprefix("--noconfig.").removeprefix("--config.")
         section, _, name = field.rpartition(".")
+        if _choose_component(config, field, text):
+            continue
         if section in _OPEN_SECTIONS and name.isidentifier():
             _set_open(config, section, name, _literal(text) if equals else True)
             continue
@@ -149,8 +153,12 @@ def update(config: ConfigDict, fields: Mapping[str, Any]) -> None:
     Raises:
       ConfigError: as `override`.
     """
-    for field, value in fields.items():
+    for field, value in sorted(
+        fields.items(), key=lambda item: not item[0].endswith(".name")
+    ):
         section, _, name = field.rpartition(".")
+        if _choose_component(config, field, value):
+            continue
         if section in _OPEN_SECTIONS:
             _set_open(config, section, name, value)
             continue
@@ -190,6 +198,25 @@ def _check_field(config: ConfigDict, field: str, argument: str) -> None:
     close = difflib.get_close_matches(field, known, n=1)
     meant = f"; did you mean {close[0]!r}?" if close else ""
     raise ConfigError(f"{argument}: config has no field {field!r}{meant}")
+
+
+def _choose_component(config: ConfigDict, field: str, value: Any) -> bool:
+    """Puts a component where its name says so; whether that sets the field.
+
+    A term that is not there yet is one of the name under which it is asked for.
+    """
+    section, _, name = field.rpartition(".")
+    if table_of(section) is None:
+        return False
+    label = section.removeprefix("terms.")
+    try:
+        if name == "name":
+            choose(config, section, value)
+        elif label != section and label not in config.terms:
+            choose(config, section, label)
+    except ValueError as error:
+        raise ConfigError(f"config.{section}.name {error}") from error
+    return name == "name"
 
 
 def _set_open(config: ConfigDict, section: str, name: str, value: Any) -> None:

@@ -27,6 +27,7 @@ from gan_jax.data.batches import fixed_order
 from gan_jax.generator import Generator, load_generators, open_checkpoints
 from gan_jax.paths import check_writable, local_path
 from gan_jax.precision import in_32_bits
+from gan_jax.random import root_keys
 from gan_jax.report.files import atomic_write
 from gan_jax.report.metric_log import METRICS_FILE, MetricLogError, read_column
 from gan_jax.sampling import balanced_labels
@@ -335,7 +336,7 @@ def _generated_scores(
     start = time.perf_counter()
     scores = config.eval.scores
     num_classes = judge.dataset.spec.num_classes
-    keys = build.random_keys(seed)
+    keys = root_keys(seed)
     num_samples = config.eval.num_samples
     labels = balanced_labels(num_samples, num_classes)
     num_runs = config.eval.num_runs if "gan_test" in scores else 1

@@ -1,19 +1,25 @@
-"""A GAN put together: generator, discriminator, prior and losses.
+"""A GAN put together: networks, prior and objective.
 
 Everything here is a pure function of (variables, batch, key).
 """
 
 import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import losses
+from gan_jax.augment import Augmentation
 from gan_jax.data.batches import scale_images, to_uint8
 from gan_jax.networks.reference import REFERENCE, reference_batch
+from gan_jax.objective import Objective
+from gan_jax.objective.terms import DiscriminatorClassLoss
+from gan_jax.objective.view import View
 from gan_jax.parallel import OneDevice
+from gan_jax.random import named_keys, stream
 from gan_jax.types import Batch, PlayerState, PyTree, Verdict
 
 PRIORS = {
@@ -40,35 +46,31 @@ class PhaseModes:
     generator_in_sampling: bool = False
 
 
+class Generated(NamedTuple):
+    """A generated batch, and what it was generated from."""
+
+    batch: Batch  # images [B, H, W, C] in the generator's value range, labels [B]
+    latents: jax.Array  # [B, Z]
+
+
 @dataclasses.dataclass(frozen=True)
 class Gan:
-    """Generator x discriminator x prior x loss; see the methods for what each does.
+    """Networks x prior x objective; see the methods for what each does.
 
     Attributes:
       generator: module (latents [B, Z], labels [B] or None) -> images [B, H, W, C].
       discriminator: module (images, labels or None) -> Verdict.
       sampling_generator: the generator as it generates, with the same parameters
         (its dropout rate may differ).
-      num_classes: of the data.
-      conditional: whether the generator sees labels, and the discriminator too unless
-        it is an auxiliary classifier.
-      value_range: of the generator's images, the ends of its output activation.
-      r1_gamma: weight of the R1 penalty on real images; 0 leaves it out.
-      gradient_penalty: weight lambda of Wasserstein's gradient penalty; 0: none.
-      l1_weight: of the mean absolute difference between a generated image and a real
-        one (of the same class if conditional) in the generator's loss; 0: none.
-      mode_seeking_weight: of `losses.mode_seeking` in the generator's loss, for pairs
-        of generated images of the same class; 0: none.
+      objective: what both players minimise.
+      prior: a name from PRIORS.
+      latent_size: Z.
       joint_batches: whether real and generated images go through the discriminator
         together, so that its batch norm has the statistics of both, rather than one
         after the other; in the generator's step too, if the discriminator is in train
         mode there.
-      class_weight: of the class loss of an auxiliary classifier, in both losses.
-      class_smoothing: k-way label smoothing of that loss's targets.
-      classify_generated: whether the discriminator's class loss is of generated images
-        too (Odena et al. 2017), or of real ones alone, so that no cue that the
-        generator plants for it can stand for a class. The generator's class loss is of
-        its own images either way.
+      augmentations: functions (images, key) -> images by name, of all that the
+        discriminator sees, differentiable with respect to the images.
       devices: over which a batch is spread in `discriminator_loss` and
         `generator_loss`. "B" there is the part that one program works on.
     """
@@ -76,25 +78,51 @@ class Gan:
     generator: nn.Module
     discriminator: nn.Module
     sampling_generator: nn.Module
-    loss: losses.AdversarialLoss
-    latent_size: int
+    objective: Objective
     prior: str
-    num_classes: int
-    conditional: bool
-    image_shape: tuple[int, int, int]
-    value_range: tuple[float, float]
-    label_smoothing_kind: str
-    label_smoothing_amount: float
-    r1_gamma: float
-    gradient_penalty: float
-    l1_weight: float
-    mode_seeking_weight: float
-    joint_batches: bool
-    class_weight: float
-    class_smoothing: float
-    classify_generated: bool
-    modes: PhaseModes
+    latent_size: int
+    joint_batches: bool = False
+    augmentations: Mapping[str, Augmentation] = dataclasses.field(default_factory=dict)
+    modes: PhaseModes = PhaseModes()
     devices: OneDevice = OneDevice()
+
+    @property
+    def num_classes(self) -> int:
+        return self.generator.num_classes
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        return self.generator.image_shape
+
+    @property
+    def value_range(self) -> tuple[float, float]:
+        """Of the generator's images: the ends of its output activation."""
+        return self.generator.value_range
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the generator sees labels."""
+        return self.generator.conditioning != "none"
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the discriminator is an auxiliary classifier."""
+        return self.discriminator.conditioning == "auxiliary"
+
+    def check(self) -> None:
+        """Raises ValueError, naming the field, for parts that do not go together."""
+        self.objective.check(self)
+        classifying = [
+            term
+            for term in self.objective.of_player("discriminator").values()
+            if isinstance(term, DiscriminatorClassLoss)
+        ]
+        if self.classifies and not classifying:
+            raise ValueError(
+                "discriminator.conditioning is 'auxiliary', but no term trains its "
+                "classes: terms.discriminator_class_loss.weight=1, and "
+                "terms.generator_class_loss.weight=1 for the generator, do"
+            )
 
     def on(self, devices: OneDevice) -> "Gan":
         """The same GAN, whose losses are those of batches spread over devices."""
@@ -126,7 +154,7 @@ class Gan:
             discriminator_key, images, self.seen_labels(labels), train=False
         )
         if size := self.generator.reference_size:
-            keys = _named_keys(generator_key, "latents", "labels")
+            keys = named_keys(generator_key, "latents", "labels")
             generator[REFERENCE] = reference_batch(
                 self.sample_latents(keys["latents"], size),
                 self._labels(self.sample_labels(keys["labels"], size)),
@@ -166,7 +194,7 @@ class Gan:
         generator: PlayerState,
         real: Batch,
         key: jax.Array,
-        fake: Batch | None = None,
+        generated: Generated | None = None,
     ) -> tuple[jax.Array, tuple[PyTree, dict[str, jax.Array]]]:
         """The discriminator's loss on a real batch and as many generated images.
 
@@ -175,80 +203,38 @@ class Gan:
           discriminator: its state, of which the params are not used.
           generator: its state, constant here.
           real: images uint8 [B, H, W, C] and labels [B].
-          key: for latents, classes, dropout and label smoothing.
-          fake: generated images, [B, H, W, C] in `value_range`, and their labels; None
-            generates them here.
+          key: for latents, classes, dropout and what the objective draws.
+          generated: None generates them here.
 
         The generator's moving statistics stay as they are, also in train mode (where
         PyTorch would update them): a step changes one player alone.
 
         Returns:
-          loss [], (new model state of the discriminator, metrics). The loss logged as
-          `discriminator_loss` is the adversarial ("source") one alone. Accuracies are
-          fractions: real images taken for real, generated ones for generated.
+          loss [], (new model state of the discriminator, metrics); see
+          `Objective.discriminator`.
         """
-        keys = _named_keys(
-            key, "latents", "labels", "generator", "discriminator", "smoothing", "r1"
+        keys = named_keys(
+            key, "latents", "labels", "generator", "discriminator", "game", "terms"
         )
-        draw, batch_size = self.devices.draw, real.labels.size
-        if fake is None:
-            fake_labels = draw(self.sample_labels, keys["labels"], batch_size)
-            if self.gradient_penalty:
-                # What lies between two images of one class is of that class.
-                fake_labels = real.labels
-            fake_images, _ = _apply(
-                self.generator,
+        real = self._scaled(real)
+        if generated is None:
+            generated, _ = self._generate_batch(
                 generator.variables,
-                draw(self.sample_latents, keys["latents"], batch_size),
-                self._labels(fake_labels),
+                real.labels,
+                keys,
+                label_kind=self.objective.fake_labels("discriminator"),
                 train=self.modes.generator_in_discriminator_step,
-                dropout_key=self.devices.own_key(keys["generator"]),
             )
-            fake = Batch(fake_images, fake_labels)
-        train = self.modes.discriminator_in_discriminator_step
-        real_images = scale_images(real.images, self.value_range)
         variables = {"params": params, **discriminator.model_state}
-        verdicts, model_state = self._discriminate_both(
+        train = self.modes.discriminator_in_discriminator_step
+        verdicts, model_state = self.discriminate(
             variables,
-            Batch(real_images, real.labels),
-            fake,
+            (real, generated.batch),
             train=train,
             key=self.devices.own_key(keys["discriminator"]),
         )
-        targets = draw(self._targets, keys["smoothing"], batch_size)
-        metrics = self._discriminator_metrics(
-            *verdicts, real.labels, fake.labels, targets
-        )
-        loss = metrics["discriminator_loss"]
-        if self._classifies:
-            loss = loss + self.class_weight * metrics["discriminator_class_loss"]
-
-        def logits_of(images):
-            verdict, _ = _apply(
-                self.discriminator,
-                variables,
-                images,
-                self.seen_labels(real.labels),
-                train=train,
-                dropout_key=self.devices.own_key(keys["r1"]),
-            )
-            return verdict.logits
-
-        if self.r1_gamma:
-            penalty = losses.r1_penalty(logits_of, real_images)
-            metrics["r1_penalty"] = penalty
-            loss = loss + self.r1_gamma / 2 * penalty
-        if self.gradient_penalty:
-            fractions = draw(
-                lambda key, size: jax.random.uniform(key, (size,), jnp.float32),
-                jax.random.fold_in(keys["r1"], 1),
-                batch_size,
-            )
-            penalty = losses.gradient_penalty(
-                logits_of, real_images, fake.images, fractions
-            )
-            metrics["gradient_penalty"] = penalty
-            loss = loss + self.gradient_penalty * penalty
+        view = self._view(variables, real, generated, verdicts, train, keys["game"])
+        loss, metrics = self.objective.discriminator(view, keys["terms"])
         return loss, (model_state, metrics)
 
     def generator_loss(
@@ -258,69 +244,43 @@ class Gan:
         discriminator: PlayerState,
         real: Batch,
         key: jax.Array,
-    ) -> tuple[jax.Array, tuple[PyTree, dict[str, jax.Array], Batch]]:
+    ) -> tuple[jax.Array, tuple[PyTree, dict[str, jax.Array], Generated]]:
         """The generator's loss on as many images as there are real ones.
 
         Arguments and results are as in `discriminator_loss`, with the players
         exchanged: the discriminator is constant here. The last result are the
-        generated images, with their labels. The real batch counts in the L1 term, with
-        which the generated images are of its classes, and in the batch statistics of a
-        discriminator in train mode with `joint_batches`. With the mode seeking term the
-        second half of the batch has the classes of the first.
+        generated images. The real batch counts in terms and games that compare with
+        it, and in the batch statistics of a discriminator in train mode with
+        `joint_batches`.
         """
-        keys = _named_keys(key, "latents", "labels", "generator", "discriminator")
-        draw, batch_size = self.devices.draw, real.labels.size
-        num_pairs = batch_size // 2
-        latents = draw(self.sample_latents, keys["latents"], batch_size)
-        labels = draw(self.sample_labels, keys["labels"], batch_size)
-        if self.l1_weight:
-            labels = real.labels
-        if self.mode_seeking_weight:
-            labels = labels.at[-num_pairs:].set(labels[:num_pairs])
-        images, model_state = _apply(
-            self.generator,
+        keys = named_keys(key, "latents", "labels", "generator", "discriminator")
+        real = self._scaled(real)
+        generated, model_state = self._generate_batch(
             {"params": params, **generator.model_state},
-            latents,
-            self._labels(labels),
+            real.labels,
+            keys,
+            label_kind=self.objective.fake_labels("generator"),
             train=self.modes.generator_in_generator_step,
-            dropout_key=self.devices.own_key(keys["generator"]),
         )
         train = self.modes.discriminator_in_generator_step
-        dropout_key = self.devices.own_key(keys["discriminator"])
-        real_images = scale_images(real.images, self.value_range)
-        if train and self.joint_batches and self.discriminator.mixes_examples:
-            (_, verdict), _ = self._discriminate_both(
-                discriminator.variables,
-                Batch(real_images, real.labels),
-                Batch(images, labels),
-                train=train,
-                key=dropout_key,
-            )
-        else:
-            verdict, _ = _apply(
-                self.discriminator,
-                discriminator.variables,
-                images,
-                self.seen_labels(labels),
-                train=train,
-                dropout_key=dropout_key,
-            )
-        metrics = self._generator_metrics(verdict, labels)
-        loss = metrics["generator_loss"]
-        if self._classifies:
-            loss = loss + self.class_weight * metrics["generator_class_loss"]
-        if self.l1_weight:
-            metrics["l1"] = jnp.mean(jnp.abs(images - real_images))
-            loss = loss + self.l1_weight * metrics["l1"]
-        if self.mode_seeking_weight:
-            metrics["mode_seeking"] = losses.mode_seeking(
-                images[:num_pairs],
-                images[-num_pairs:],
-                latents[:num_pairs],
-                latents[-num_pairs:],
-            )
-            loss = loss + self.mode_seeking_weight * metrics["mode_seeking"]
-        return loss, (model_state, metrics, Batch(images, labels))
+        shares_statistics = (
+            train and self.joint_batches and self.discriminator.mixes_examples
+        )
+        batches = (generated.batch,)
+        if shares_statistics or self.objective.generator_compares_real:
+            batches = (real, generated.batch)
+        verdicts, _ = self.discriminate(
+            discriminator.variables,
+            batches,
+            train=train,
+            key=self.devices.own_key(keys["discriminator"]),
+        )
+        # No key of this step has a term's noise yet; see `stream`.
+        noise = stream(key, "game"), stream(key, "terms")
+        variables = discriminator.variables
+        view = self._view(variables, real, generated, verdicts, train, noise[0])
+        loss, metrics = self.objective.generator(view, noise[1])
+        return loss, (model_state, metrics, generated)
 
     def test_losses(
         self,
@@ -341,30 +301,28 @@ class Gan:
           real: images uint8 [B, H, W, C] and labels [B] of the test set.
           key: for latents, classes, dropout and label smoothing.
         """
-        keys = _named_keys(
-            key, "latents", "labels", "generator", "discriminator", "smoothing"
+        keys = named_keys(
+            key, "latents", "labels", "generator", "discriminator", "game"
         )
-        batch_size = real.labels.size
-        labels = self.sample_labels(keys["labels"], batch_size)
-        images, _ = _apply(
-            self.sampling_generator,
+        real = self._scaled(real)
+        generated, _ = self._generate_batch(
             generator,
-            self.sample_latents(keys["latents"], batch_size),
-            self._labels(labels),
+            real.labels,
+            keys,
             train=self.modes.generator_in_sampling,
-            dropout_key=keys["generator"],
+            module=self.sampling_generator,
         )
-        (real_verdict, fake_verdict), _ = self._discriminate_both(
+        verdicts, _ = self.discriminate(
             discriminator,
-            Batch(scale_images(real.images, self.value_range), real.labels),
-            Batch(images, labels),
+            (real, generated.batch),
             train=False,
             key=keys["discriminator"],
         )
-        targets = self._targets(keys["smoothing"], batch_size)
-        return self._discriminator_metrics(
-            real_verdict, fake_verdict, real.labels, labels, targets
-        ) | self._generator_metrics(fake_verdict, labels)
+        view = self._view(discriminator, real, generated, verdicts, False, keys["game"])
+        terms_key = stream(key, "terms")
+        _, metrics = self.objective.discriminator(view, terms_key, held_out=True)
+        _, more = self.objective.generator(view, terms_key, held_out=True)
+        return metrics | more
 
     def generate(
         self,
@@ -389,95 +347,127 @@ class Gan:
         )
         return to_uint8(images, self.value_range)
 
-    @property
-    def _classifies(self) -> bool:
-        return self.discriminator.conditioning == "auxiliary"
+    def discriminate(
+        self,
+        variables: dict[str, PyTree],
+        batches: Sequence[Batch],
+        *,
+        train: bool,
+        key: jax.Array,
+    ) -> tuple[list[Verdict], PyTree]:
+        """Verdicts on each batch, and the new model state; every verdict comes from here.
+
+        Where examples do not mix, one pass over all batches is faster and gives the
+        same logits; where they do, batches go through one after the other unless
+        `joint_batches` puts them together.
+
+        Args:
+          variables: of the discriminator.
+          batches: images [B, H, W, C] in `value_range` and labels [B] of each.
+          train: its mode.
+          key: for dropout and augmentations.
+        """
+        together = self.joint_batches or not self.discriminator.mixes_examples
+        if len(batches) > 1 and not together:
+            verdicts, model_state = [], {}
+            for batch, batch_key in zip(
+                batches, jax.random.split(key, len(batches)), strict=True
+            ):
+                (verdict,), model_state = self.discriminate(
+                    {**variables, **model_state}, (batch,), train=train, key=batch_key
+                )
+                verdicts.append(verdict)
+            return verdicts, model_state
+        images, labels = batches[0]
+        if len(batches) > 1:
+            images, labels = map(jnp.concatenate, zip(*batches, strict=True))
+        for name, augment in self.augmentations.items():
+            images = augment(images, stream(key, name))
+        verdict, model_state = _apply(
+            self.discriminator,
+            variables,
+            images,
+            self.seen_labels(labels),
+            train=train,
+            dropout_key=key,
+        )
+        if len(batches) == 1:
+            return [verdict], model_state
+        ends = np.cumsum([batch.labels.size for batch in batches])
+        starts = [0, *ends[:-1]]
+        return [
+            jax.tree.map(lambda array: array[start:end], verdict)  # noqa: B023
+            for start, end in zip(starts, ends, strict=True)
+        ], model_state
+
+    def seen_labels(self, labels: jax.Array) -> jax.Array | None:
+        """What the discriminator sees of the labels: None where it is to tell them."""
+        return labels if self.conditional and not self.classifies else None
 
     def _labels(self, labels: jax.Array) -> jax.Array | None:
         """What the generator sees of the labels."""
         return labels if self.conditional else None
 
-    def seen_labels(self, labels: jax.Array) -> jax.Array | None:
-        """What the discriminator sees of the labels: None where it is to tell them."""
-        return labels if self.conditional and not self._classifies else None
+    def _scaled(self, batch: Batch) -> Batch:
+        return Batch(scale_images(batch.images, self.value_range), batch.labels)
 
-    def _targets(self, key: jax.Array, batch_size: int) -> losses.Targets:
-        return losses.make_targets(
-            key,
-            batch_size,
-            kind=self.label_smoothing_kind,
-            amount=self.label_smoothing_amount,
-        )
-
-    def _discriminator_metrics(
+    def _generate_batch(
         self,
-        real: Verdict,
-        fake: Verdict,
+        variables: dict[str, PyTree],
         real_labels: jax.Array,
-        fake_labels: jax.Array,
-        targets: losses.Targets,
-    ) -> dict[str, jax.Array]:
-        metrics = {
-            "discriminator_loss": self.loss.discriminator(
-                real.logits, fake.logits, targets
-            ),
-            "real_accuracy": _fraction(real.logits > self.loss.boundary),
-            "fake_accuracy": _fraction(fake.logits < self.loss.boundary),
-        }
-        if self._classifies:
-            class_loss = self._class_loss(real, real_labels)
-            if self.classify_generated:
-                class_loss = class_loss + self._class_loss(fake, fake_labels)
-            metrics["discriminator_class_loss"] = class_loss
-        return metrics
+        keys: Mapping[str, jax.Array],
+        *,
+        train: bool,
+        label_kind: str = "drawn",
+        module: nn.Module | None = None,
+    ) -> tuple[Generated, PyTree]:
+        """As many images as there are real ones, and the generator's new model state.
 
-    def _generator_metrics(
-        self, fake: Verdict, labels: jax.Array
-    ) -> dict[str, jax.Array]:
-        metrics = {"generator_loss": self.loss.generator(fake.logits)}
-        if self._classifies:
-            metrics["generator_class_loss"] = self._class_loss(fake, labels)
-        return metrics
-
-    def _class_loss(self, verdict: Verdict, labels: jax.Array) -> jax.Array:
-        return losses.class_loss(
-            verdict.class_logits, labels, smoothing=self.class_smoothing
+        `label_kind` is one of a term's `fake_labels`.
+        """
+        draw, size = self.devices.draw, real_labels.size
+        latents = draw(self.sample_latents, keys["latents"], size)
+        labels = real_labels
+        if label_kind != "real":
+            labels = draw(self.sample_labels, keys["labels"], size)
+        if label_kind == "paired":
+            labels = labels.at[-(size // 2) :].set(labels[: size // 2])
+        images, model_state = _apply(
+            module or self.generator,
+            variables,
+            latents,
+            self._labels(labels),
+            train=train,
+            dropout_key=self.devices.own_key(keys["generator"]),
         )
+        return Generated(Batch(images, labels), latents), model_state
 
-    def _discriminate_both(
-        self, variables: dict, real: Batch, fake: Batch, *, train: bool, key: jax.Array
-    ) -> tuple[tuple[Verdict, Verdict], PyTree]:
-        """Verdicts on real and on generated images, and the new model state."""
-        if self.joint_batches or not self.discriminator.mixes_examples:
-            # Where examples do not mix, one pass is faster and gives the same logits.
-            both = jax.tree.map(lambda *parts: jnp.concatenate(parts), real, fake)
-            verdict, model_state = _apply(
-                self.discriminator,
-                variables,
-                both.images,
-                self.seen_labels(both.labels),
-                train=train,
-                dropout_key=key,
-            )
-            num_real = real.labels.size
-            return (
-                jax.tree.map(lambda array: array[:num_real], verdict),
-                jax.tree.map(lambda array: array[num_real:], verdict),
-            ), model_state
-        real_key, fake_key = jax.random.split(key)
-        model_state = {name: variables[name] for name in variables if name != "params"}
-        verdicts = []
-        for batch, batch_key in ((real, real_key), (fake, fake_key)):
-            verdict, model_state = _apply(
-                self.discriminator,
-                {"params": variables["params"], **model_state},
-                batch.images,
-                self.seen_labels(batch.labels),
-                train=train,
-                dropout_key=batch_key,
-            )
-            verdicts.append(verdict)
-        return tuple(verdicts), model_state
+    def _view(
+        self,
+        variables: dict[str, PyTree],
+        real: Batch,
+        generated: Generated,
+        verdicts: Sequence[Verdict],
+        train: bool,
+        key: jax.Array,
+    ) -> View:
+        """What the objective may look at; `variables` are the discriminator's."""
+
+        def judge(batch, key):
+            (verdict,), _ = self.discriminate(variables, (batch,), train=train, key=key)
+            return verdict
+
+        *of_real, of_fake = verdicts
+        return View(
+            real=real,
+            fake=generated.batch,
+            latents=generated.latents,
+            real_verdict=of_real[0] if of_real else None,
+            fake_verdict=of_fake,
+            key=key,
+            judge=judge,
+            devices=self.devices,
+        )
 
 
 def count_params(variables: dict[str, PyTree]) -> tuple[int, int]:
@@ -491,14 +481,6 @@ def count_params(variables: dict[str, PyTree]) -> tuple[int, int]:
 
     learned = {name: variables[name] for name in variables if name != REFERENCE}
     return count(learned), count(variables["params"])
-
-
-def _fraction(true: jax.Array) -> jax.Array:
-    return jnp.mean(true, dtype=jnp.float32)
-
-
-def _named_keys(key: jax.Array, *names: str) -> dict[str, jax.Array]:
-    return dict(zip(names, jax.random.split(key, len(names)), strict=True))
 
 
 def _apply(

@@ -16,6 +16,7 @@ from gan_jax.data import DatasetSpec
 from gan_jax.paths import local_path
 from gan_jax.population import variables_of_members
 from gan_jax.precision import in_32_bits
+from gan_jax.random import root_keys
 from gan_jax.report.files import atomic_write
 from gan_jax.report.grids import image_grid, save_png
 from gan_jax.sampling import Sampler, balanced_labels
@@ -287,7 +288,7 @@ def write_samples(
     build.check_config(config)
     check_evaluation_config(workdir, config)
     generator = load_generator(workdir, step, config=config)
-    key = build.random_keys(config.seed)["samples"]
+    key = root_keys(config.seed)["samples"]
     num_samples = build.number_of_samples(config)
     images = np.asarray(generator.sample(key, num_samples))
     labels = np.full(num_samples, -1, np.int32)

@@ -54,13 +54,9 @@ def init_state(
 
 
 def make_discriminator_step(
-    gan: Gan, optimizer: optax.GradientTransformation, *, weight_clip: float
+    gan: Gan, optimizer: optax.GradientTransformation
 ) -> Callable[[GanState, Batch, jax.Array], tuple[GanState, Metrics]]:
-    """A function that updates the discriminator alone, on one real batch.
-
-    `weight_clip` c > 0 clips its params to [-c, c] afterwards (Arjovsky et al. 2017,
-    algorithm 1); 0 does not.
-    """
+    """A function that updates the discriminator alone, on one real batch."""
 
     def discriminator_step(state, real, key):
         gradients, (model_state, metrics) = jax.grad(
@@ -68,7 +64,7 @@ def make_discriminator_step(
         )(state.discriminator.params, state.discriminator, state.generator, real, key)
         gradients, metrics = gan.devices.mean((gradients, metrics))
         player = _update(state.discriminator, gradients, model_state, optimizer)
-        return _with_discriminator(state, player, weight_clip), metrics
+        return state.replace(discriminator=player), metrics
 
     return discriminator_step
 
@@ -98,7 +94,6 @@ def make_simultaneous_step(
     generator_optimizer: optax.GradientTransformation,
     discriminator_optimizer: optax.GradientTransformation,
     ema_decay: float,
-    weight_clip: float,
 ) -> Callable[[GanState, Batch, jax.Array, jax.Array], tuple[GanState, Metrics]]:
     """A function that updates both players at once, on one real batch.
 
@@ -144,7 +139,7 @@ def make_simultaneous_step(
             discriminator_optimizer,
         )
         state = _with_generator(state, generator, ema_decay)
-        return _with_discriminator(state, discriminator, weight_clip), metrics
+        return state.replace(discriminator=discriminator), metrics
 
     return simultaneous_step
 
@@ -157,7 +152,6 @@ def make_train_step(
     d_steps: int,
     g_steps: int,
     ema_decay: float,
-    weight_clip: float,
     simultaneous: bool = False,
 ) -> TrainStep:
     """One train step: `d_steps` discriminator updates, then `g_steps` of the generator.
@@ -175,7 +169,6 @@ def make_train_step(
             generator_optimizer=generator_optimizer,
             discriminator_optimizer=discriminator_optimizer,
             ema_decay=ema_decay,
-            weight_clip=weight_clip,
         )
 
         def simultaneous_train_step(state, real_batches):
@@ -186,9 +179,7 @@ def make_train_step(
 
         return simultaneous_train_step
 
-    discriminator_step = make_discriminator_step(
-        gan, discriminator_optimizer, weight_clip=weight_clip
-    )
+    discriminator_step = make_discriminator_step(gan, discriminator_optimizer)
     generator_step = make_generator_step(gan, generator_optimizer, ema_decay=ema_decay)
 
     def train_step(state, real_batches):
@@ -311,16 +302,6 @@ def _update(
     updates, opt_state = optimizer.update(gradients, player.opt_state, player.params)
     params = optax.apply_updates(player.params, updates)
     return PlayerState(params, model_state, opt_state)
-
-
-def _with_discriminator(
-    state: GanState, discriminator: PlayerState, weight_clip: float
-) -> GanState:
-    """The state with an updated discriminator, clipped if it is to be."""
-    if weight_clip:
-        params = optax.tree.clip(discriminator.params, -weight_clip, weight_clip)
-        discriminator = discriminator.replace(params=params)
-    return state.replace(discriminator=discriminator)
 
 
 def _with_generator(

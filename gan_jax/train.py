@@ -30,6 +30,7 @@ from gan_jax.parallel import OneDevice
 from gan_jax.paths import local_path
 from gan_jax.population import variables_of_members
 from gan_jax.precision import in_32_bits
+from gan_jax.random import root_keys
 from gan_jax.report.grids import save_png
 from gan_jax.report.metric_log import (
     METRICS_FILE,
@@ -214,7 +215,7 @@ class _Loop:
         self.test_losses = build.build_test_losses(self.config, self.gan)
         self.sampler = build.build_sampler(self.config, self.gan)
         self.seeds = build.seeds(self.config)
-        self.keys = [build.random_keys(seed) for seed in self.seeds]
+        self.keys = [root_keys(seed) for seed in self.seeds]
 
     @functools.cached_property
     def test_data(self) -> Batch:

@@ -10,7 +10,7 @@ import pytest
 
 import gan_jax
 from gan_jax.analyses import analyse
-from gan_jax.data.augment import random_flips, random_shifts
+from gan_jax.augment import random_flips, random_shifts
 from gan_jax.evaluate import evaluate
 from gan_jax.gan import PRIORS
 from gan_jax.latents import TRUNCATIONS

@@ -16,7 +16,7 @@ from gan_jax.classifier import (
     load_or_train_classifier,
     train_classifier,
 )
-from gan_jax.data.augment import random_flips, random_shifts
+from gan_jax.augment import random_flips, random_shifts
 from gan_jax.networks.classifiers import CLASSIFIERS
 
 NUM_CLASSES = 4

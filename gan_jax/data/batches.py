@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gan_jax.data.augment import random_flips
+from gan_jax.augment import random_flips
 from gan_jax.types import Batch
 
 # Folded into the data key in place of an epoch, which never gets so far.

@@ -26,6 +26,15 @@ class Network(nn.Module):
         inside the network; see reference.py.
     """
 
+    # Fields that the data set, the devices and Flax give, and no config.
+    GIVEN: ClassVar[tuple[str, ...]] = (
+        "parent",
+        "name",
+        "num_classes",
+        "image_shape",
+        "dtype",
+        "axis_name",
+    )
     CONDITIONINGS: ClassVar[tuple[str, ...]] = ("none",)
     mixes_examples: ClassVar[bool] = False
     reference_size: ClassVar[int] = 0
@@ -41,6 +50,11 @@ class Network(nn.Module):
         slope = getattr(self, "negative_slope", 0.0)
         if not 0 <= slope <= 1:
             raise ValueError(f"negative_slope is {slope}; it must be in [0, 1]")
+
+    @property
+    def value_range(self) -> tuple[float, float]:
+        """Of a generator's images: the ends of its output activation."""
+        return {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}[self.output]
 
     @property
     def stable_dtype(self) -> jnp.dtype:

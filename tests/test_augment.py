@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.data.augment import random_flips, random_shifts
+from gan_jax.augment import random_flips, random_shifts
 
 IMAGES = np.random.default_rng(0).integers(256, size=(400, 5, 6, 2)).astype(np.uint8)
 

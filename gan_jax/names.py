@@ -1,0 +1,33 @@
+"""Names in configs: of the package's own objects, or `package.module:attribute`."""
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+
+def lookup(name: str, known: Mapping[str, Any]) -> Any:
+    """What a name stands for: an entry of `known`, or an attribute of a module.
+
+    `package.module:attribute` is imported from the Python path, so that an object of
+    a user's own file can stand wherever a name can.
+
+    Raises:
+      ValueError: the name is unknown (the message lists the known ones), or the module
+        cannot be imported or lacks the attribute.
+    """
+    if not isinstance(name, str) or ":" not in name:
+        if name in known:
+            return known[name]
+        names = ", ".join(repr(each) for each in known)
+        raise ValueError(f"is {name!r}; known: {names}, or package.module:attribute")
+    module_name, _, attribute = name.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise ValueError(
+            f"is {name!r}, but {module_name} cannot be imported ({error}); it must be "
+            "on the Python path (PYTHONPATH) or beside the config file"
+        ) from error
+    if not hasattr(module, attribute):
+        raise ValueError(f"is {name!r}, but {module.__file__} has no {attribute!r}")
+    return getattr(module, attribute)

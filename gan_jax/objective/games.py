@@ -1,0 +1,215 @@
+"""Adversarial games: pure losses on logits, and the two players' sides of each.
+
+A discriminator's logit is positive where it believes an image to be real; the
+sigmoid belongs to the loss. A new game is a frozen dataclass with the methods of
+`Game`, whose fields are its config, and a line in GAMES.
+"""
+
+import dataclasses
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from gan_jax.objective.smoothing import LABEL_SMOOTHING_KINDS, Targets, make_targets
+from gan_jax.objective.view import View
+
+
+def cross_entropy_discriminator_loss(
+    real_logits: jax.Array, fake_logits: jax.Array, targets: Targets
+) -> jax.Array:
+    """BCE(D(x), t) + BCE(D(G(z)), u), each a mean over its batch.
+
+    Args:
+      real_logits: [B] logits of real images.
+      fake_logits: [B] logits of generated images.
+      targets: t and u, 1 and 0 without label smoothing.
+
+    Source: Goodfellow et al. 2014, section 3; one-sided targets: Salimans et al.
+    2016, section 3.4.
+    """
+    real = optax.sigmoid_binary_cross_entropy(real_logits, targets.real)
+    fake = optax.sigmoid_binary_cross_entropy(fake_logits, targets.fake)
+    return real.mean() + fake.mean()
+
+
+def non_saturating_generator_loss(fake_logits: jax.Array) -> jax.Array:
+    """BCE(D(G(z)), 1) = -E log D(G(z)).
+
+    Source: Goodfellow et al. 2014, section 3, last paragraph.
+    """
+    targets = jnp.ones_like(fake_logits)
+    return optax.sigmoid_binary_cross_entropy(fake_logits, targets).mean()
+
+
+def minimax_generator_loss(fake_logits: jax.Array) -> jax.Array:
+    """E log(1 - D(G(z))), which saturates where D is sure of itself.
+
+    Source: Goodfellow et al. 2014, equation 1.
+    """
+    return -jax.nn.softplus(fake_logits).mean()
+
+
+def wasserstein_discriminator_loss(
+    real_logits: jax.Array, fake_logits: jax.Array, targets: Targets
+) -> jax.Array:
+    """-(E f(x) - E f(G(z))); the targets have no part in it.
+
+    Source: Arjovsky et al. 2017, equation 3.
+    """
+    del targets
+    return fake_logits.mean() - real_logits.mean()
+
+
+def wasserstein_generator_loss(fake_logits: jax.Array) -> jax.Array:
+    """-E f(G(z)). Source: Arjovsky et al. 2017, algorithm 1."""
+    return -fake_logits.mean()
+
+
+def hinge_discriminator_loss(
+    real_logits: jax.Array, fake_logits: jax.Array, targets: Targets
+) -> jax.Array:
+    """E max(0, 1 - D(x)) + E max(0, 1 + D(G(z))); the targets have no part in it.
+
+    Source: Miyato et al. 2018, equation 16. The generator's is Wasserstein's.
+    """
+    del targets
+    return jax.nn.relu(1 - real_logits).mean() + jax.nn.relu(1 + fake_logits).mean()
+
+
+def least_squares_discriminator_loss(
+    real_logits: jax.Array, fake_logits: jax.Array, targets: Targets
+) -> jax.Array:
+    """E (D(x) - t)^2 / 2 + E (D(G(z)) - u)^2 / 2, t = 1 and u = 0 unless smoothed.
+
+    Source: Mao et al. 2017, equation 2 with its 0-1 coding (equation 9).
+    """
+    real = (real_logits - targets.real) ** 2
+    fake = (fake_logits - targets.fake) ** 2
+    return (real.mean() + fake.mean()) / 2
+
+
+def least_squares_generator_loss(fake_logits: jax.Array) -> jax.Array:
+    """E (D(G(z)) - 1)^2 / 2. Source: Mao et al. 2017, equation 9."""
+    return ((fake_logits - 1) ** 2).mean() / 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Game:
+    """The base of games.
+
+    Attributes:
+      boundary: a logit above it takes the image for real. Without meaning for a
+        Wasserstein critic, which is defined up to a constant.
+      compares_real: whether the generator's side needs the verdict on real images.
+    """
+
+    boundary: ClassVar[float] = 0.0
+    compares_real: ClassVar[bool] = False
+
+    def check(self) -> None:
+        """Raises ValueError("field ...") for settings out of range."""
+
+    def discriminator(self, view: View) -> jax.Array:
+        """The discriminator's mean loss, []."""
+        raise NotImplementedError
+
+    def generator(self, view: View) -> jax.Array:
+        """The generator's mean loss, []."""
+        raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True)
+class SmoothedGame(Game):
+    """A game with targets, which may be smoothed; see `make_targets`.
+
+    Attributes:
+      label_smoothing: of real images 'none', 'fixed', 'random'; of both 'two_sided'.
+      label_smoothing_amount: in [0, 1].
+    """
+
+    label_smoothing: str = "none"
+    label_smoothing_amount: float = 0.0
+
+    def check(self) -> None:
+        kind, amount = self.label_smoothing, self.label_smoothing_amount
+        if kind not in LABEL_SMOOTHING_KINDS:
+            raise ValueError(f"label_smoothing is {kind!r}; known: "
+                             f"{', '.join(map(repr, LABEL_SMOOTHING_KINDS))}")
+        if not 0 <= amount <= 1:
+            raise ValueError(
+                f"label_smoothing_amount is {amount}; it must be in [0, 1]"
+            )
+        if kind in ("fixed", "two_sided") and amount == 1:
+            raise ValueError(
+                f"label_smoothing_amount is 1, with which {kind!r} smoothing gives "
+                "real and generated images the same target"
+            )
+
+    def targets(self, view: View) -> Targets:
+        """[B] for real and for generated images."""
+        return view.draw(
+            lambda key, size: make_targets(
+                key, size, kind=self.label_smoothing, amount=self.label_smoothing_amount
+            )
+        )
+
+
+class NonSaturating(SmoothedGame):
+    """Cross-entropy; the generator ascends log D(G(z)). Goodfellow et al. 2014."""
+
+    def discriminator(self, view: View) -> jax.Array:
+        return cross_entropy_discriminator_loss(*_logits(view), self.targets(view))
+
+    def generator(self, view: View) -> jax.Array:
+        return non_saturating_generator_loss(view.fake_verdict.logits)
+
+
+class Minimax(NonSaturating):
+    """Cross-entropy, zero-sum. Goodfellow et al. 2014, equation 1."""
+
+    def generator(self, view: View) -> jax.Array:
+        return minimax_generator_loss(view.fake_verdict.logits)
+
+
+class LeastSquares(SmoothedGame):
+    """Squared differences from the targets. Mao et al. 2017."""
+
+    boundary = 0.5
+
+    def discriminator(self, view: View) -> jax.Array:
+        return least_squares_discriminator_loss(*_logits(view), self.targets(view))
+
+    def generator(self, view: View) -> jax.Array:
+        return least_squares_generator_loss(view.fake_verdict.logits)
+
+
+class Wasserstein(Game):
+    """The critic's difference of means. Arjovsky et al. 2017."""
+
+    def discriminator(self, view: View) -> jax.Array:
+        return wasserstein_discriminator_loss(*_logits(view))
+
+    def generator(self, view: View) -> jax.Array:
+        return wasserstein_generator_loss(view.fake_verdict.logits)
+
+
+class Hinge(Wasserstein):
+    """Hinge for the discriminator, Wasserstein's for the generator. Miyato 2018."""
+
+    def discriminator(self, view: View) -> jax.Array:
+        return hinge_discriminator_loss(*_logits(view))
+
+
+GAMES: dict[str, type[Game]] = {
+    "non_saturating": NonSaturating,
+    "minimax": Minimax,
+    "wasserstein": Wasserstein,
+    "hinge": Hinge,
+    "least_squares": LeastSquares,
+}
+
+
+def _logits(view: View) -> tuple[jax.Array, jax.Array]:
+    return view.real_verdict.logits, view.fake_verdict.logits

@@ -1,0 +1,113 @@
+"""Both players' objectives: a game, and weighted terms beside it."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax.objective.games import Game
+from gan_jax.objective.terms import Term
+from gan_jax.objective.view import View
+
+if TYPE_CHECKING:
+    from gan_jax.gan import Gan
+
+Metrics = dict[str, jax.Array]
+FAKE_LABELS = ("drawn", "real", "paired")
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """What the players minimise: each its side of the game, plus its own terms.
+
+    Attributes:
+      game: see `games.Game`.
+      terms: by the name under which a term is logged; those of weight 0 are left out.
+    """
+
+    game: Game
+    terms: Mapping[str, Term] = dataclasses.field(default_factory=dict)
+
+    def check(self, gan: "Gan") -> None:
+        """Raises ValueError("loss.FIELD ..." or "terms.NAME.FIELD ...")."""
+        try:
+            self.game.check()
+        except ValueError as error:
+            raise ValueError(f"loss.{error}") from None
+        for name, term in self.terms.items():
+            try:
+                term.check(gan)
+            except ValueError as error:
+                raise ValueError(f"terms.{name}.{error}") from None
+        for player in ("discriminator", "generator"):
+            wishes = self._label_wishes(player)
+            if len(set(wishes.values())) > 1:
+                what = ", ".join(f"{name} {kind!r}" for name, kind in wishes.items())
+                raise ValueError(
+                    "terms ask for generated images of different classes: " + what
+                )
+
+    def fake_labels(self, player: str) -> str:
+        """What classes the generated images of a player's update have."""
+        return next(iter(self._label_wishes(player).values()), "drawn")
+
+    @property
+    def generator_compares_real(self) -> bool:
+        """Whether the generator's loss needs the verdict on real images."""
+        terms = self.of_player("generator").values()
+        return self.game.compares_real or any(term.compares_real for term in terms)
+
+    def discriminator(
+        self, view: View, terms_key: jax.Array, *, held_out: bool = False
+    ) -> tuple[jax.Array, Metrics]:
+        """The loss, [], and what is logged of it.
+
+        `discriminator_loss` is the game's alone. Accuracies are fractions: real images
+        taken for real, generated ones for generated. `held_out` leaves out terms that
+        say nothing of held-out images.
+        """
+        boundary = self.game.boundary
+        metrics = {
+            "discriminator_loss": self.game.discriminator(view),
+            "real_accuracy": _fraction(view.real_verdict.logits > boundary),
+            "fake_accuracy": _fraction(view.fake_verdict.logits < boundary),
+        }
+        return self._with_terms("discriminator", metrics, view, terms_key, held_out)
+
+    def generator(
+        self, view: View, terms_key: jax.Array, *, held_out: bool = False
+    ) -> tuple[jax.Array, Metrics]:
+        """As `discriminator`, with `generator_loss`."""
+        metrics = {"generator_loss": self.game.generator(view)}
+        return self._with_terms("generator", metrics, view, terms_key, held_out)
+
+    def of_player(self, player: str) -> dict[str, Term]:
+        """The terms of a player that count."""
+        return {
+            name: term
+            for name, term in self.terms.items()
+            if term.player == player and term.weight
+        }
+
+    def _with_terms(self, player, metrics, view, terms_key, held_out):
+        loss = metrics[f"{player}_loss"]
+        for name, term in self.of_player(player).items():
+            if held_out and not term.held_out:
+                continue
+            metrics[name] = term(view.of(name, terms_key))
+            loss = loss + term.weight * metrics[name]
+        return loss, metrics
+
+    def _label_wishes(self, player: str) -> dict[str, str]:
+        """Terms that do not take generated images of any class, and what they ask."""
+        return {
+            name: term.fake_labels
+            for name, term in self.of_player(player).items()
+            if term.fake_labels != "drawn"
+        }
+
+
+def _fraction(true: jax.Array) -> jax.Array:
+    return jnp.mean(true, dtype=jnp.float32)

@@ -1,0 +1,76 @@
+"""Sections of a config that stand for a component: its `name`, and its fields.
+
+Fields and their defaults stand once, in the component's dataclass.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from gan_jax.names import lookup
+from gan_jax.networks import DISCRIMINATORS, GENERATORS
+from gan_jax.objective import GAMES, TERMS
+
+# Where the components of a section are listed; each of `terms` has its own section.
+_TABLES: dict[str, Mapping[str, type]] = {
+    "generator": GENERATORS,
+    "discriminator": DISCRIMINATORS,
+    "loss": GAMES,
+}
+
+
+def game(name: str, **values: Any) -> ConfigDict:
+    """The section `loss` of a game, with other values than its defaults."""
+    return section(GAMES, name, **values)
+
+
+def term(name: str, **values: Any) -> ConfigDict:
+    """A section of `terms`, with other values than its defaults."""
+    return section(TERMS, name, **values)
+
+
+def section(known: Mapping[str, type], name: str, **values: Any) -> ConfigDict:
+    """A component's section, with other values than its defaults.
+
+    Raises:
+      ValueError: there is no such component.
+    """
+    fields = defaults(lookup(name, known))
+    return ConfigDict({"name": name} | fields | values)
+
+
+def defaults(component: type) -> dict[str, Any]:
+    """What a config may set of a component, and its defaults."""
+    given = getattr(component, "GIVEN", ())  # by the data set, not by the config
+    return {
+        field.name: field.default
+        for field in dataclasses.fields(component)
+        if field.init and field.name not in given
+    }
+
+
+def table_of(section_name: str) -> Mapping[str, type] | None:
+    """The components that a section of the config may name; None if it has none."""
+    if section_name.startswith("terms."):
+        return TERMS
+    return _TABLES.get(section_name)
+
+
+def choose(config: ConfigDict, section_name: str, name: str) -> None:
+    """Puts another component in a section; fields that both have keep their values.
+
+    Raises:
+      ValueError: there is no such component.
+    """
+    *path, last = section_name.split(".")
+    for part in path:
+        config = config[part]
+    new = section(table_of(section_name), name)
+    old = config.get(last, ConfigDict())
+    for field in new:
+        if field != "name" and type(old.get(field)) is type(new[field]):
+            new[field] = old[field]
+    with config.unlocked(), config.ignore_type():
+        config[last] = new
