@@ -22,11 +22,11 @@ UNWRITTEN = {
     "g_steps": 1,
     "ema_decay": 0.0,
     "data.flip": False,
-    "loss.mode_seeking_weight": 0.0,
-    "loss.r1_gamma": 0.0,
-    "loss.l1_weight": 0.0,
+    "terms.mode_seeking.weight": 0.0,
+    "terms.r1_penalty.gamma": 0.0,
+    "terms.l1.weight": 0.0,
     "loss.class_weight": 1.0,
-    "loss.classify_generated": True,
+    "terms.discriminator_class_loss.classify_generated": True,
     "generator_optimizer.schedule": "constant",
     "discriminator_optimizer.schedule": "constant",
 }
@@ -389,8 +389,8 @@ class Training:
     ) -> dict[str, torch.Tensor]:
         loss, losses = self.discriminator_losses(images, labels, latents, fake_labels)
         self.update("discriminator", loss)
-        if self.config.loss.weight_clip:
-            clip = self.config.loss.weight_clip
+        if self.config.discriminator_optimizer.weight_clip:
+            clip = self.config.discriminator_optimizer.weight_clip
             with torch.no_grad():
                 for param in self.discriminator.parameters():
                     param.clamp_(-clip, clip)
@@ -406,7 +406,7 @@ class Training:
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """The loss to minimise, and the parts of it that are logged."""
         config = self.config
-        penalised = config.loss.gradient_penalty
+        penalised = config.terms.gradient_penalty.weight
         if penalised:
             fake_labels = labels
         with torch.no_grad():

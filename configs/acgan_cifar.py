@@ -9,8 +9,9 @@ of the Inception network, ours of a judge of CIFAR-10: they cannot be compared.
 The generator's source loss is the non-saturating -log D(G(z)) in place of the report's
 -L_S. The report is silent on the optimiser, the batch size, how z and the class join,
 initialisation (Xavier's here), batch norm's momentum and epsilon (0.9, 1e-5) and the
-range of the uniform z ([-1, 1)). `terms.discriminator_class_loss.classify_generated=False`
-keeps classes better on MNIST: see RESULTS.md.
+range of the uniform z ([-1, 1)). On MNIST
+`terms.discriminator_class_loss.classify_generated=False` keeps classes better: see
+RESULTS.md.
 
 Here the first 4,000 steps (8 epochs) score 3.27, GAN-test 28 %: see RESULTS.md.
 

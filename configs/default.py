@@ -72,8 +72,8 @@ def get_config() -> ConfigDict:
     config.modes.discriminator_in_generator_step = "train"
     config.modes.generator_in_sampling = "train"
 
-    # A game from gan_jax.objective: 'non_saturating', 'minimax', 'wasserstein', 'hinge',
-    # 'least_squares'. label_smoothing is of real images 'none', 'fixed', 'random', or
+    # A game: 'non_saturating', 'minimax', 'wasserstein', 'hinge', 'least_squares'.
+    # label_smoothing is of real images 'none', 'fixed', 'random', or
     # of both kinds 'two_sided'; the target is 1 - amount, or 1 - amount * U(0, 1).
     config.loss = game(
         "non_saturating", label_smoothing="random", label_smoothing_amount=0.15

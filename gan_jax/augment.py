@@ -1,8 +1,8 @@
 """Random changes of images, drawn on the device.
 
-Flips and shifts leave a training image's class as it is; AUGMENTATIONS are of all that a
-discriminator sees, real and generated, and differentiable (Zhao et al. 2020). A new one
-is a function (images [B, H, W, C], key) -> images, and a line in the table.
+Flips and shifts leave a training image's class as it is. AUGMENTATIONS are of all
+images that a discriminator sees, and differentiable (Zhao et al. 2020). A new one is a
+function (images [B, H, W, C], key) -> images, and a line in the table.
 """
 
 from collections.abc import Callable

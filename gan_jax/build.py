@@ -413,9 +413,7 @@ def build_objective(config: ConfigDict) -> Objective:
     return Objective(_build_component("loss", config.loss, GAMES), terms)
 
 
-def _build_component(
-    field: str, section: ConfigDict, known: Mapping[str, type]
-) -> Any:
+def _build_component(field: str, section: ConfigDict, known: Mapping[str, type]) -> Any:
     """An instance of the dataclass that `section.name` names, of its other fields."""
     arguments = dict(section)
     component = _look_up(f"{field}.name", arguments.pop("name"), known)
@@ -453,9 +451,7 @@ def build_optimizer(
     field = f"{player}_optimizer"
     settings = dict(config[field])
     try:
-        return make_optimizer(
-            settings.pop("name"), num_updates=num_steps, **settings
-        )
+        return make_optimizer(settings.pop("name"), num_updates=num_steps, **settings)
     except ValueError as error:
         raise ConfigError(f"config.{field}{_joined(error)}") from error
 

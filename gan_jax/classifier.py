@@ -24,8 +24,8 @@ from absl import logging
 from flax import linen as nn
 from flax import struct
 
-from gan_jax.cache import cache_dir as default_cache_dir
 from gan_jax.augment import random_flips, random_shifts
+from gan_jax.cache import cache_dir as default_cache_dir
 from gan_jax.metrics import accuracy
 from gan_jax.networks.classifiers import CLASSIFIERS
 from gan_jax.paths import check_writable, local_path

@@ -355,7 +355,7 @@ class Gan:
         train: bool,
         key: jax.Array,
     ) -> tuple[list[Verdict], PyTree]:
-        """Verdicts on each batch, and the new model state; every verdict comes from here.
+        """Verdicts on each batch, and the new model state: the one home of verdicts.
 
         Where examples do not mix, one pass over all batches is faster and gives the
         same logits; where they do, batches go through one after the other unless

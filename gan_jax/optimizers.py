@@ -82,7 +82,9 @@ def make_optimizer(
         )
     except (TypeError, ValueError) as error:
         raise ValueError(f"cannot be used: optax.{name}: {error}") from error
-    return optax.chain(optimizer, clip_weights(weight_clip)) if weight_clip else optimizer
+    return (
+        optax.chain(optimizer, clip_weights(weight_clip)) if weight_clip else optimizer
+    )
 
 
 def clip_weights(limit: float) -> optax.GradientTransformation:

@@ -20,6 +20,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import build
 from gan_jax.classifier import ClassifierSettings
+from gan_jax.command_line import update
 from gan_jax.data import Dataset, DatasetSpec, load_dataset
 from gan_jax.train import train
 from gan_jax.types import Batch
@@ -84,7 +85,7 @@ def small_config():
         else:
             small_network(config.generator)
             small_network(config.discriminator)
-        config.update_from_flattened_dict(SMALL_FIELDS | (fields or {}))
+        update(config, SMALL_FIELDS | (fields or {}))
         return config
 
     return make

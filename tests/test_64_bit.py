@@ -14,7 +14,7 @@ from gan_jax.augment import random_flips, random_shifts
 from gan_jax.evaluate import evaluate
 from gan_jax.gan import PRIORS
 from gan_jax.latents import TRUNCATIONS
-from gan_jax.losses import make_targets
+from gan_jax.objective.smoothing import make_targets
 from gan_jax.train import train
 from gan_jax.workdir import EVALUATION_FILE
 

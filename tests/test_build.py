@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from gan_jax.losses import ADVERSARIAL_LOSSES
 from ml_collections import ConfigDict
 
 from gan_jax import build
@@ -16,7 +17,6 @@ from gan_jax.build import ConfigError, build_optimizer, check_config, flatten
 from gan_jax.classifier import RECIPES, ClassifierSettings
 from gan_jax.data import SPECS
 from gan_jax.gan import Gan
-from gan_jax.losses import ADVERSARIAL_LOSSES
 from gan_jax.networks import DISCRIMINATORS, GENERATORS
 from gan_jax.types import Batch
 from gan_jax.workdir import config_to_dict
@@ -82,7 +82,7 @@ def test_unknown_score_lists_the_known(small_config):
         ("eval.gan_train_runs", 0, 1),
         ("eval.gan_train_samples", -1, 0),
         ("eval.num_splits", 0, 1),
-        ("loss.r1_gamma", -0.5, 0.0),
+        ("terms.r1_penalty.gamma", -0.5, 0.0),
         ("loss.label_smoothing_amount", 1.5, 1.0),
         ("loss.label_smoothing_amount", -0.1, 0.0),
         ("ema_decay", 1.0, 0.99),
@@ -214,7 +214,7 @@ def test_gan_is_as_configured(small_config, tiny_spec):
             "loss.name": "minimax",
             "loss.label_smoothing": "fixed",
             "loss.label_smoothing_amount": 0.2,
-            "loss.r1_gamma": 2.0,
+            "terms.r1_penalty.gamma": 2.0,
             "generator.output": "sigmoid",
             "sampling.dropout_rate": 0.1,
         }
@@ -447,20 +447,32 @@ def test_the_resnet_judge_sees_mirrored_images_only_of_symmetric_classes(
         ),
         (
             "wgan_svhn",
-            {"loss.gradient_penalty": 10.0},
-            "loss.gradient_penalty is 10.0.*depends on the others of its batch",
+            {"terms.gradient_penalty.weight": 10.0},
+            "terms.gradient_penalty.weight is 10.0.*depends on the others of its batch",
         ),
         (
             "vtgan_cifar",
-            {"loss.r1_gamma": 1.0},
-            "loss.r1_gamma is 1.0.*minibatch discrimination",
+            {"terms.r1_penalty.gamma": 1.0},
+            "terms.r1_penalty.gamma is 1.0.*minibatch discrimination",
         ),
         ("default", {"loss.class_smoothing": 0.1}, "class_smoothing.*no auxiliary"),
         ("default", {"loss.class_smoothing": 1.5}, r"class_smoothing is 1.5.*\[0, 1\]"),
-        ("default", {"loss.weight_clip": -0.1}, "loss.weight_clip is -0.1.*>= 0"),
-        ("default", {"loss.gradient_penalty": -1.0}, "gradient_penalty is -1.0.*>= 0"),
+        (
+            "default",
+            {"discriminator_optimizer.weight_clip": -0.1},
+            "discriminator_optimizer.weight_clip is -0.1.*>= 0",
+        ),
+        (
+            "default",
+            {"terms.gradient_penalty.weight": -1.0},
+            "gradient_penalty is -1.0.*>= 0",
+        ),
         ("default", {"loss.class_weight": 0.5}, "class_weight.*no auxiliary"),
-        ("default", {"loss.classify_generated": False}, "classify_.*no auxiliary"),
+        (
+            "default",
+            {"terms.discriminator_class_loss.classify_generated": False},
+            "classify_.*no auxiliary",
+        ),
         (
             "acgan_cifar",
             {"conditional": False, "eval.scores": ("inception_score",)},
@@ -472,16 +484,20 @@ def test_the_resnet_judge_sees_mirrored_images_only_of_symmetric_classes(
             "joint_batches is True.*minibatch discrimination must not",
         ),
         ("default", {"test_every": -1}, "test_every is -1.*>= 0"),
-        ("default", {"loss.mode_seeking_weight": -1.0}, "seeking_weight is -1.0.*>= 0"),
         (
             "default",
-            {"loss.mode_seeking_weight": 0.1, "loss.l1_weight": 1.0},
-            "mode_seeking_weight is 0.1: .* no place for config.loss.l1_weight",
+            {"terms.mode_seeking.weight": -1.0},
+            "seeking_weight is -1.0.*>= 0",
+        ),
+        (
+            "default",
+            {"terms.mode_seeking.weight": 0.1, "terms.l1.weight": 1.0},
+            "mode_seeking_weight is 0.1: .* no place for config.terms.l1.weight",
         ),
         (
             "default",
             {
-                "loss.mode_seeking_weight": 0.1,
+                "terms.mode_seeking.weight": 0.1,
                 "batch_size": 1,
                 "generator.batch_norm": False,
                 "generator.output_batch_norm": False,
@@ -506,7 +522,7 @@ def test_the_resnet_judge_sees_mirrored_images_only_of_symmetric_classes(
             "default",
             {
                 "simultaneous_updates": True,
-                "loss.gradient_penalty": 1.0,
+                "terms.gradient_penalty.weight": 1.0,
                 "loss.name": "wasserstein",
                 "loss.label_smoothing": "none",
             },
@@ -650,8 +666,8 @@ def test_a_discriminator_with_a_batch_of_its_own(small_config):
         "discriminator.norm": "batch",
         "discriminator.minibatch_kernels": 0,
         "joint_batches": False,
-        "loss.gradient_penalty": 0.0,
-        "loss.r1_gamma": 0.0,
+        "terms.gradient_penalty.weight": 0.0,
+        "terms.r1_penalty.gamma": 0.0,
         "eval.scores": ("inception_score",),
     }
     config = small_config(fields, name="dcgan_mnist")

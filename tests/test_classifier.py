@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from gan_jax import classifier as classifier_module
+from gan_jax.augment import random_flips, random_shifts
 from gan_jax.classifier import (
     RECIPES,
     ClassifierSettings,
     load_or_train_classifier,
     train_classifier,
 )
-from gan_jax.augment import random_flips, random_shifts
 from gan_jax.networks.classifiers import CLASSIFIERS
 
 NUM_CLASSES = 4

@@ -145,7 +145,7 @@ def assert_fixed_settings_of_report_d(config):
     assert (config.num_steps, config.batch_size, config.g_steps) == (0, 100, 1)
     assert config.latent.size == 100
     assert config.loss.name == "non_saturating"
-    assert (config.ema_decay, config.loss.r1_gamma) == (0.0, 0.0)
+    assert (config.ema_decay, config.terms.r1_penalty.gamma) == (0.0, 0.0)
     for player in PLAYERS:
         network, optimizer = config[player], config[f"{player}_optimizer"]
         assert network.hidden_sizes == (512, 512)
@@ -396,7 +396,7 @@ def test_wasserstein_gans():
     ):
         config = load(name)
         assert config.loss.name == "wasserstein"
-        assert config.loss.weight_clip == weight_clip
+        assert config.discriminator_optimizer.weight_clip == weight_clip
         assert (config.d_steps, config.g_steps) == (5, 1)
         for player in PLAYERS:
             optimizer = config[f"{player}_optimizer"]
@@ -406,8 +406,11 @@ def test_wasserstein_gans():
         assert config.generator == load(baseline).generator
         assert config.discriminator == load(baseline).discriminator
     config = load("wgan_gp_mnist")
-    assert (config.loss.name, config.loss.gradient_penalty) == ("wasserstein", 10.0)
-    assert (config.d_steps, config.loss.weight_clip) == (5, 0.0)
+    assert (config.loss.name, config.terms.gradient_penalty.weight) == (
+        "wasserstein",
+        10.0,
+    )
+    assert (config.d_steps, config.discriminator_optimizer.weight_clip) == (5, 0.0)
     assert_adam(config, 1e-4, b1=0.0, b2=0.9)
     assert config.discriminator.norm == "none"
     assert config.discriminator.dropout_rate == 0.0
@@ -446,7 +449,7 @@ def test_gans_are_those_of_report_c(name):
     assert not smoothed or config.loss.label_smoothing_amount == 0.1
     # A choice: the report's generator minimises the discriminator's own source loss.
     assert config.loss.name == "non_saturating"
-    assert config.loss.classify_generated
+    assert config.terms.discriminator_class_loss.classify_generated
 
 
 def test_dcgans_are_those_of_report_e():

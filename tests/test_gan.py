@@ -14,8 +14,16 @@ from numpy_mlp import softplus
 
 from gan_jax import build
 from gan_jax.gan import Gan, PhaseModes, count_params
-from gan_jax.losses import ADVERSARIAL_LOSSES
 from gan_jax.networks.mlp import MLPDiscriminator
+from gan_jax.objective import Objective
+from gan_jax.objective.games import Wasserstein
+from gan_jax.objective.terms import (
+    L1,
+    DiscriminatorClassLoss,
+    GeneratorClassLoss,
+    GradientPenalty,
+    ModeSeeking,
+)
 from gan_jax.types import Batch, PlayerState, Verdict
 
 KEY = jax.random.key(3)
@@ -168,7 +176,7 @@ def test_accuracies_count_right_answers(make_gan):
 
 
 def test_r1_penalty_against_finite_differences(make_gan, fixed_draws):
-    plain, penalized = make_gan(), make_gan({"loss.r1_gamma": 3.0})
+    plain, penalized = make_gan(), make_gan({"terms.r1_penalty.gamma": 3.0})
     generator, discriminator = players(plain)
 
     base, _ = discriminator_loss(plain, generator, discriminator)
@@ -231,8 +239,12 @@ class Stub(nn.Module):
     """What every network says of itself, for those that keep nothing of the kind."""
 
     mixes_examples = False
-    conditioning = "none"
     reference_size = 0
+    num_classes = 3
+    image_shape = (4, 3, 1)
+    value_range = (-1.0, 1.0)
+
+    conditioning: str = "none"
 
 
 class BatchMeanDiscriminator(Stub):
@@ -273,28 +285,15 @@ class ModeDiscriminator(Stub):
         return Verdict(weight * slope * images.mean(axis=(1, 2, 3)))
 
 
-def stub_gan(discriminator, modes=None):
+def stub_gan(discriminator, modes=None, generator=None):
+    generator = generator or ConstantGenerator()
     return Gan(
-        generator=ConstantGenerator(),
+        generator=generator,
         discriminator=discriminator,
-        sampling_generator=ConstantGenerator(),
-        loss=ADVERSARIAL_LOSSES["wasserstein"],
+        sampling_generator=generator,
+        objective=Objective(Wasserstein()),
         latent_size=2,
         prior="normal",
-        num_classes=3,
-        conditional=False,
-        image_shape=(4, 3, 1),
-        value_range=(-1.0, 1.0),
-        label_smoothing_kind="none",
-        label_smoothing_amount=0.0,
-        r1_gamma=0.0,
-        gradient_penalty=0.0,
-        l1_weight=0.0,
-        mode_seeking_weight=0.0,
-        joint_batches=False,
-        class_weight=1.0,
-        class_smoothing=0.0,
-        classify_generated=True,
         modes=modes or PhaseModes(),
     )
 
@@ -358,7 +357,7 @@ def test_the_generator_meets_the_statistics_that_the_discriminator_is_trained_wi
     np.testing.assert_allclose(loss, -(0.25 + of_batch), rtol=1e-5)
     through_batch = (0.25 if joint else 0.5) if train else 0.0
     np.testing.assert_allclose(gradient["weight"], -(0.25 + through_batch), rtol=1e-5)
-    assert fake.images.shape == (BATCH, 4, 3, 1)
+    assert fake.batch.images.shape == (BATCH, 4, 3, 1)
 
 
 PHASES = [field.name for field in dataclasses.fields(PhaseModes)]
@@ -497,7 +496,7 @@ def test_count_params():
 class AuxiliaryDiscriminator(Stub):
     """Logits of classes are multiples of an image's mean; so is that of the source."""
 
-    conditioning = "auxiliary"
+    conditioning: str = "auxiliary"
 
     @nn.compact
     def __call__(self, images, labels, *, train):
@@ -507,9 +506,16 @@ class AuxiliaryDiscriminator(Stub):
         return Verdict(outputs[:, 0], outputs[:, 1:])
 
 
-def auxiliary_gan(**changes):
-    gan = stub_gan(AuxiliaryDiscriminator())
-    return dataclasses.replace(gan, conditional=True, **changes)
+def auxiliary_gan(*, classify_generated=True, **settings):
+    generator = ConstantGenerator(conditioning="one_hot")
+    gan = stub_gan(AuxiliaryDiscriminator(), generator=generator)
+    terms = {
+        "discriminator_class_loss": DiscriminatorClassLoss(
+            classify_generated=classify_generated, **settings
+        ),
+        "generator_class_loss": GeneratorClassLoss(**settings),
+    }
+    return dataclasses.replace(gan, objective=Objective(Wasserstein(), terms))
 
 
 def auxiliary_players(gan):
@@ -532,8 +538,8 @@ def test_class_losses_of_an_auxiliary_classifier(
     fixed_draws, smoothing, classify_generated
 ):
     gan = auxiliary_gan(
-        class_weight=0.7,
-        class_smoothing=smoothing,
+        weight=0.7,
+        smoothing=smoothing,
         classify_generated=classify_generated,
     )
     generator, discriminator = auxiliary_players(gan)
@@ -558,7 +564,7 @@ def test_class_losses_of_an_auxiliary_classifier(
 
 
 def test_losses_of_the_test_phase(fixed_draws):
-    gan = auxiliary_gan(class_smoothing=0.3)
+    gan = auxiliary_gan(smoothing=0.3)
     generator, discriminator = auxiliary_players(gan)
 
     losses = gan.test_losses(generator.variables, discriminator.variables, REAL, KEY)
@@ -581,7 +587,9 @@ def test_losses_of_the_test_phase(fixed_draws):
 
 
 def test_gradient_penalty_of_a_linear_critic():
-    gan = dataclasses.replace(stub_gan(ModeDiscriminator()), gradient_penalty=10.0)
+    gan = with_terms(
+        stub_gan(ModeDiscriminator()), gradient_penalty=GradientPenalty(10.0)
+    )
     generator, discriminator = map(player, jax.jit(gan.init)(jax.random.key(0)))
 
     loss, (_, metrics) = discriminator_loss(gan, generator, discriminator)
@@ -605,19 +613,19 @@ class LabelGenerator(Stub):
         )
 
 
-def labelled_gan(**changes):
+def with_terms(gan, **terms):
+    return dataclasses.replace(gan, objective=Objective(Wasserstein(), terms))
+
+
+def labelled_gan(**terms):
     """A conditional Gan that paints labels, and its players."""
-    gan = dataclasses.replace(
-        stub_gan(ModeDiscriminator()),
-        generator=LabelGenerator(),
-        conditional=True,
-        **changes,
-    )
+    generator = LabelGenerator(conditioning="one_hot")
+    gan = with_terms(stub_gan(ModeDiscriminator(), generator=generator), **terms)
     return gan, *map(player, jax.jit(gan.init)(jax.random.key(0)))
 
 
 def test_l1_compares_images_of_one_class():
-    gan, generator, discriminator = labelled_gan(l1_weight=2.0)
+    gan, generator, discriminator = labelled_gan(l1=L1(2.0))
 
     loss, (_, metrics, _) = generator_loss(gan, generator, discriminator)
 
@@ -639,8 +647,10 @@ class LatentGenerator(Stub):
 
 
 def test_mode_seeking_compares_images_of_one_class():
-    gan, *_ = labelled_gan(mode_seeking_weight=2.0)
-    gan = dataclasses.replace(gan, generator=LatentGenerator(), latent_size=1)
+    gan, *_ = labelled_gan(mode_seeking=ModeSeeking(2.0))
+    gan = dataclasses.replace(
+        gan, generator=LatentGenerator(conditioning="one_hot"), latent_size=1
+    )
     generator, discriminator = map(player, jax.jit(gan.init)(jax.random.key(0)))
 
     loss, (_, metrics, _) = generator_loss(gan, generator, discriminator)
@@ -653,7 +663,7 @@ def test_mode_seeking_compares_images_of_one_class():
 
 
 def test_gradient_penalty_is_between_images_of_one_class():
-    gan, generator, discriminator = labelled_gan(gradient_penalty=1.0)
+    gan, generator, discriminator = labelled_gan(gradient_penalty=GradientPenalty(1.0))
 
     _, (_, metrics) = discriminator_loss(gan, generator, discriminator)
 

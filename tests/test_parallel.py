@@ -39,7 +39,7 @@ SMALL_MLP = NO_DROPOUT | {
     "generator.label_width": 5,
     "discriminator.hidden_sizes": [14],
     "discriminator.label_width": 4,
-    "loss.r1_gamma": 0.5,
+    "terms.r1_penalty.gamma": 0.5,
 }
 SMALL_DCGAN = NO_DROPOUT | {
     "generator.projection_filters": 6,

@@ -52,13 +52,12 @@ def minimax_generator_loss(fake_logits: jax.Array) -> jax.Array:
 
 
 def wasserstein_discriminator_loss(
-    real_logits: jax.Array, fake_logits: jax.Array, targets: Targets
+    real_logits: jax.Array, fake_logits: jax.Array
 ) -> jax.Array:
-    """-(E f(x) - E f(G(z))); the targets have no part in it.
+    """-(E f(x) - E f(G(z))).
 
     Source: Arjovsky et al. 2017, equation 3.
     """
-    del targets
     return fake_logits.mean() - real_logits.mean()
 
 
@@ -68,13 +67,12 @@ def wasserstein_generator_loss(fake_logits: jax.Array) -> jax.Array:
 
 
 def hinge_discriminator_loss(
-    real_logits: jax.Array, fake_logits: jax.Array, targets: Targets
+    real_logits: jax.Array, fake_logits: jax.Array
 ) -> jax.Array:
-    """E max(0, 1 - D(x)) + E max(0, 1 + D(G(z))); the targets have no part in it.
+    """E max(0, 1 - D(x)) + E max(0, 1 + D(G(z))).
 
     Source: Miyato et al. 2018, equation 16. The generator's is Wasserstein's.
     """
-    del targets
     return jax.nn.relu(1 - real_logits).mean() + jax.nn.relu(1 + fake_logits).mean()
 
 
@@ -135,8 +133,10 @@ class SmoothedGame(Game):
     def check(self) -> None:
         kind, amount = self.label_smoothing, self.label_smoothing_amount
         if kind not in LABEL_SMOOTHING_KINDS:
-            raise ValueError(f"label_smoothing is {kind!r}; known: "
-                             f"{', '.join(map(repr, LABEL_SMOOTHING_KINDS))}")
+            raise ValueError(
+                f"label_smoothing is {kind!r}; known: "
+                f"{', '.join(map(repr, LABEL_SMOOTHING_KINDS))}"
+            )
         if not 0 <= amount <= 1:
             raise ValueError(
                 f"label_smoothing_amount is {amount}; it must be in [0, 1]"

@@ -8,9 +8,9 @@ import pytest
 from flax import linen as nn
 from jax import lax
 
-from gan_jax.losses import gradient_penalty
 from gan_jax.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_jax.networks.upsampling import UpsamplingGenerator
+from gan_jax.objective.terms import gradient_penalty
 
 CLASSES = 3
 LABELS = jnp.array([2, 0, 2, 0, 2])  # class 1 is absent

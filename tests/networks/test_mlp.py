@@ -10,13 +10,13 @@ import numpy_mlp
 import pytest
 
 from gan_jax.gan import count_params
-from gan_jax.losses import gradient_penalty
 from gan_jax.networks.initializers import KERNEL_INITIALIZERS
 from gan_jax.networks.mlp import (
     ConditionalDense,
     MLPDiscriminator,
     MLPGenerator,
 )
+from gan_jax.objective.terms import gradient_penalty
 
 SMALL = {"num_classes": 3, "hidden_sizes": (16, 12), "label_width": 5}
 LABELS = jnp.array([2, 0, 1, 1, 2])

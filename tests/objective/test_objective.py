@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 from numpy_mlp import softplus
 
-from gan_jax.losses import (
-    ADVERSARIAL_LOSSES,
-    Targets,
+from gan_jax.objective.games import GAMES
+from gan_jax.objective.smoothing import Targets, make_targets
+from gan_jax.objective.terms import (
     class_loss,
     gradient_penalty,
-    make_targets,
     mode_seeking,
     r1_penalty,
 )
+from gan_jax.objective.view import View
+from gan_jax.parallel import OneDevice
+from gan_jax.types import Verdict
 
 REAL = np.array([2.0, -1.0, 0.5, -3.0])
 FAKE = np.array([-0.7, 1.5, 0.1, 4.0])
@@ -60,7 +62,37 @@ GENERATOR_LOSSES = {
     "hinge": lambda fake: -np.mean(fake),
     "least_squares": lambda fake: np.mean((fake - 1) ** 2) / 2,
 }
-NAMES = list(ADVERSARIAL_LOSSES)
+NAMES = list(GAMES)
+
+
+class Sides:
+    """Both sides of a game as functions of logits."""
+
+    def __init__(self, name):
+        self.game = GAMES[name]
+
+    def discriminator(self, real, fake, targets):
+        class WithTargets(self.game):
+            def targets(self, view):
+                return targets
+
+        return WithTargets().discriminator(view_of(real, fake))
+
+    def generator(self, fake):
+        return self.game().generator(view_of(None, fake))
+
+
+def view_of(real, fake):
+    return View(
+        real=None,
+        fake=None,
+        latents=None,
+        real_verdict=None if real is None else Verdict(real),
+        fake_verdict=Verdict(fake),
+        key=None,
+        judge=None,
+        devices=OneDevice(),
+    )
 
 
 def as_float32(*arrays):
@@ -97,7 +129,7 @@ def test_every_loss_is_tested():
     ],
 )
 def test_value_where_the_discriminator_is_undecided(name, discriminator, generator):
-    loss = ADVERSARIAL_LOSSES[name]
+    loss = Sides(name)
     zeros = jnp.zeros(3)
 
     np.testing.assert_allclose(
@@ -107,7 +139,7 @@ def test_value_where_the_discriminator_is_undecided(name, discriminator, generat
 
 
 def test_wasserstein_by_hand():
-    loss = ADVERSARIAL_LOSSES["wasserstein"]
+    loss = Sides("wasserstein")
     real, fake = as_float32([1.0, 3.0], [2.0, -4.0])
 
     assert loss.discriminator(real, fake, unsmoothed(2)) == -(2.0 - -1.0)
@@ -117,7 +149,7 @@ def test_wasserstein_by_hand():
 @pytest.mark.parametrize("name", NAMES)
 def test_discriminator_loss_and_gradient(name):
     reference = DISCRIMINATOR_LOSSES[name]
-    loss = ADVERSARIAL_LOSSES[name].discriminator
+    loss = Sides(name).discriminator
     real, fake = as_float32(REAL, FAKE)
 
     value, (by_real, by_fake) = jax.value_and_grad(loss, argnums=(0, 1))(
@@ -141,9 +173,7 @@ def test_discriminator_loss_and_gradient(name):
 def test_generator_loss_and_gradient(name):
     reference = GENERATOR_LOSSES[name]
 
-    value, gradient = jax.value_and_grad(ADVERSARIAL_LOSSES[name].generator)(
-        *as_float32(FAKE)
-    )
+    value, gradient = jax.value_and_grad(Sides(name).generator)(*as_float32(FAKE))
 
     np.testing.assert_allclose(value, reference(FAKE), rtol=1e-6)
     np.testing.assert_allclose(gradient, central_difference(reference, FAKE), atol=1e-6)
@@ -151,7 +181,7 @@ def test_generator_loss_and_gradient(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_players_pull_in_opposite_directions(name):
-    loss = ADVERSARIAL_LOSSES[name]
+    loss = Sides(name)
     # No loss is satisfied here: hinge at -1 and 1, least squares at 0 and 1.
     real, fake = as_float32([0.2, -0.7, 0.5, 0.9], [0.1, 0.3, 0.6, 0.9])
 
@@ -172,7 +202,7 @@ def test_smoothing_pulls_down_logits_beyond_the_target(name):
     real, fake, smooth = as_float32([2.0, 1.0], [0.0, 0.0], [0.85, 0.85])
     targets = Targets(smooth, jnp.zeros(2))
 
-    gradient = jax.grad(ADVERSARIAL_LOSSES[name].discriminator)(real, fake, targets)
+    gradient = jax.grad(Sides(name).discriminator)(real, fake, targets)
 
     expected = np.array([0.8807971 - 0.85, 0.7310586 - 0.85]) / 2
     np.testing.assert_allclose(gradient, expected, atol=1e-6)
@@ -180,7 +210,7 @@ def test_smoothing_pulls_down_logits_beyond_the_target(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_extreme_logits_stay_finite(name):
-    loss = ADVERSARIAL_LOSSES[name]
+    loss = Sides(name)
     extreme = jnp.array([1e4, -1e4])
 
     for function, arguments in (
@@ -196,14 +226,14 @@ def test_extreme_logits_stay_finite(name):
 
 
 def test_extreme_logits_by_hand():
-    cross_entropy_loss = ADVERSARIAL_LOSSES["non_saturating"].discriminator
+    cross_entropy_loss = Sides("non_saturating").discriminator
     high, low, one = jnp.array([1e4]), jnp.array([-1e4]), unsmoothed(1)
 
     assert cross_entropy_loss(high, low, one) == 0.0
     assert cross_entropy_loss(low, high, one) == 2e4
     # Where the discriminator is sure, only the saturating loss gives no gradient.
     for name, slope in (("non_saturating", -1.0), ("minimax", 0.0)):
-        assert jax.grad(ADVERSARIAL_LOSSES[name].generator)(low)[0] == slope
+        assert jax.grad(Sides(name).generator)(low)[0] == slope
 
 
 def test_targets_without_smoothing_are_one():
