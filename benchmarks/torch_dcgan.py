@@ -22,13 +22,15 @@ UNWRITTEN = {
     "g_steps": 1,
     "ema_decay": 0.0,
     "data.flip": False,
-    "terms.mode_seeking.weight": 0.0,
-    "terms.r1_penalty.gamma": 0.0,
-    "terms.l1.weight": 0.0,
-    "loss.class_weight": 1.0,
-    "terms.discriminator_class_loss.classify_generated": True,
+    "augmentations": (),
     "generator_optimizer.schedule": "constant",
     "discriminator_optimizer.schedule": "constant",
+}
+# Fields of terms that are written here, with the only value that they may have.
+WRITTEN_TERMS = {
+    "gradient_penalty": {},
+    "discriminator_class_loss": {"weight": 1.0, "classify_generated": True},
+    "generator_class_loss": {"weight": 1.0},
 }
 MEMORY_FORMATS = {
     "contiguous": torch.contiguous_format,
@@ -315,10 +317,16 @@ class Training:
             given = operator.attrgetter(field)(config)
             if given != value:
                 raise ValueError(f"config.{field} is {given!r}: not written in PyTorch")
+        for name, term in config.terms.items():
+            written = WRITTEN_TERMS.get(name)
+            if written is None or any(
+                term[field] != written[field] for field in written
+            ):
+                raise ValueError(f"config.terms.{name} is not written in PyTorch")
         if config.loss.name not in ("non_saturating", "wasserstein"):
             raise ValueError(f"the {config.loss.name} loss is not written in PyTorch")
-        if config.loss.label_smoothing not in ("none", "two_sided"):
-            smoothing = config.loss.label_smoothing
+        smoothing = config.loss.get("label_smoothing", "none")
+        if smoothing not in ("none", "two_sided"):
             raise ValueError(f"{smoothing} smoothing is not written in PyTorch")
         modes = config.modes
         if config.joint_batches and modes.discriminator_in_generator_step == "train":
@@ -406,7 +414,7 @@ class Training:
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """The loss to minimise, and the parts of it that are logged."""
         config = self.config
-        penalised = config.terms.gradient_penalty.weight
+        penalised = config.terms.get("gradient_penalty", {}).get("weight", 0.0)
         if penalised:
             fake_labels = labels
         with torch.no_grad():
@@ -424,9 +432,9 @@ class Training:
         else:
             real_logits, real_classes = self.discriminator(real, labels)
             fake_logits, fake_classes = self.discriminator(fake, fake_labels)
-        smoothing = config.loss.label_smoothing_amount
-        if config.loss.label_smoothing == "none":
-            smoothing = 0.0
+        smoothing = 0.0
+        if config.loss.get("label_smoothing", "none") != "none":
+            smoothing = config.loss.label_smoothing_amount
         if config.loss.name == "wasserstein":
             loss = fake_logits.mean() - real_logits.mean()
         else:
@@ -451,9 +459,8 @@ class Training:
         return ((gradients.flatten(start_dim=1).norm(dim=1) - 1) ** 2).mean()
 
     def class_loss(self, class_logits, labels) -> torch.Tensor:
-        return functional.cross_entropy(
-            class_logits, labels, label_smoothing=self.config.loss.class_smoothing
-        )
+        smoothing = self.config.terms.discriminator_class_loss.smoothing
+        return functional.cross_entropy(class_logits, labels, label_smoothing=smoothing)
 
     def generator_update(self, latents, labels) -> dict[str, torch.Tensor]:
         modes = self.config.modes

@@ -454,7 +454,7 @@ def analyse(
         raise ConfigError(f"--groups is for --analysis=arithmetic, not {name}")
     if name == "samples":
         return f"Wrote {write_samples(config, workdir, step, output)}"
-    build.check_config(config)
+    build.check_config(config, scored=False)
     check_evaluation_config(workdir, config)
     picture, note = _PICTURES[name](_Run(config, workdir, step, groups))
     path = (output or workdir) / f"{name}.png"

@@ -68,10 +68,15 @@ class ConfigError(ValueError):
     """A config that cannot be used: the message names the field and says why."""
 
 
-def check_config(config: ConfigDict) -> None:
-    """Checks what needs no data set: names, ranges and combinations."""
+def check_config(config: ConfigDict, *, scored: bool = True) -> None:
+    """Checks what needs no data set: names, ranges and combinations.
+
+    Of scores only if any are to be computed.
+    """
     try:
         _check_config(config)
+        if scored:
+            _check_splits(config)
     except (AttributeError, KeyError) as error:
         raise ConfigError(
             f"config is not whole, it lacks {error} (start from configs/default.py)"
@@ -138,7 +143,6 @@ def _check_config(config: ConfigDict) -> None:
         build_optimizer(config, player, num_steps=1)
     if config.num_steps == 0 and config.num_epochs < 1:
         raise ConfigError("config.num_steps and config.num_epochs are both 0")
-    _check_splits(config)
     _check_combinations(config)
 
 

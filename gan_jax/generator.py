@@ -285,7 +285,7 @@ def write_samples(
     Raises:
       ConfigError, CheckpointError: see there.
     """
-    build.check_config(config)
+    build.check_config(config, scored=False)
     check_evaluation_config(workdir, config)
     generator = load_generator(workdir, step, config=config)
     key = root_keys(config.seed)["samples"]

@@ -14,13 +14,14 @@ from ml_collections import ConfigDict
 from PIL import Image
 
 import main
-from gan_jax import analyses, build
+from gan_jax import analyses
 from gan_jax.analyses import Group, analyse
 from gan_jax.build import ConfigError
 from gan_jax.data.batches import fixed_order
 from gan_jax.evaluate import Judge
 from gan_jax.generator import grid_request, load_generator
 from gan_jax.metrics import nearest_neighbours
+from gan_jax.random import root_keys
 from gan_jax.report.grids import split_grid
 from gan_jax.workdir import config_to_dict, save_config
 
@@ -411,7 +412,7 @@ def test_the_program_writes_the_picture(sample, loaded, tiny_run, name, picture)
     lines, workdir = sample(f"--analysis={name}")
 
     assert lines == [f"Wrote {workdir / name}.png"]
-    key = build.random_keys(tiny_run[0].seed)["samples"]
+    key = root_keys(tiny_run[0].seed)["samples"]
     with Image.open(workdir / f"{name}.png") as image:
         np.testing.assert_array_equal(
             np.asarray(image)[..., None], picture(loaded, key)
@@ -421,7 +422,7 @@ def test_the_program_writes_the_picture(sample, loaded, tiny_run, name, picture)
 def test_a_step_may_be_chosen(sample, tiny_run):
     _, workdir = sample("--analysis=interpolation", "--step=8")
 
-    key = build.random_keys(tiny_run[0].seed)["samples"]
+    key = root_keys(tiny_run[0].seed)["samples"]
     earlier = load_generator(tiny_run[1], 8)
     with Image.open(workdir / "interpolation.png") as image:
         np.testing.assert_array_equal(
@@ -434,7 +435,7 @@ def test_the_program_sweeps_dropout(sample, loaded, tiny_run):
 
     assert lines == [f"Wrote {workdir / 'dropout.png'}"]
     images = read_cells(workdir / "dropout.png", 11, 20)
-    key = build.random_keys(tiny_run[0].seed)["samples"]
+    key = root_keys(tiny_run[0].seed)["samples"]
     # The run's own rate, 0.5, is the first.
     labels = np.repeat(np.arange(10), 2)
     np.testing.assert_array_equal(images[0], loaded.sample(key, labels))
@@ -469,7 +470,7 @@ def test_the_program_finds_neighbours(sample, loaded, tiny_run, tiny_world):
     (told, wrote), workdir = sample("--analysis=neighbours")
 
     assert wrote == f"Wrote {workdir / 'neighbours.png'}"
-    key = build.random_keys(tiny_run[0].seed)["samples"]
+    key = root_keys(tiny_run[0].seed)["samples"]
     train = tiny_world.train_images.reshape(400, -1).astype(float)
     means = []
     chosen = np.asarray(fixed_order(200))[:60]

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from gan_jax.losses import ADVERSARIAL_LOSSES
 from ml_collections import ConfigDict
 
 from gan_jax import build
@@ -18,6 +17,9 @@ from gan_jax.classifier import RECIPES, ClassifierSettings
 from gan_jax.data import SPECS
 from gan_jax.gan import Gan
 from gan_jax.networks import DISCRIMINATORS, GENERATORS
+from gan_jax.objective.games import Minimax
+from gan_jax.objective.terms import R1Penalty
+from gan_jax.random import root_keys
 from gan_jax.types import Batch
 from gan_jax.workdir import config_to_dict
 
@@ -222,11 +224,11 @@ def test_gan_is_as_configured(small_config, tiny_spec):
 
     gan = build.build_gan(config, tiny_spec)
 
-    assert gan.loss is ADVERSARIAL_LOSSES["minimax"]
+    assert gan.objective.game == Minimax("fixed", 0.2)
+    assert gan.objective.terms == {"r1_penalty": R1Penalty(gamma=2.0)}
     assert (gan.latent_size, gan.prior) == (7, "uniform")
     assert (gan.num_classes, gan.image_shape) == (3, (4, 3, 1))
-    assert (gan.label_smoothing_kind, gan.label_smoothing_amount) == ("fixed", 0.2)
-    assert (gan.r1_gamma, gan.value_range) == (2.0, (0.0, 1.0))
+    assert gan.value_range == (0.0, 1.0)
     assert gan.generator.image_shape == (4, 3, 1)
     assert gan.generator.num_classes == gan.discriminator.num_classes == 3
     assert gan.generator.hidden_sizes == (16, 12)
@@ -371,7 +373,7 @@ def test_unknown_optimizer_argument_lists_the_known(small_config):
 
 
 def test_roots_of_randomness():
-    keys = [build.random_keys(seed) for seed in (0, 1, 0)]
+    keys = [root_keys(seed) for seed in (0, 1, 0)]
 
     assert set(keys[0]) == {
         "init",
@@ -455,8 +457,11 @@ def test_the_resnet_judge_sees_mirrored_images_only_of_symmetric_classes(
             {"terms.r1_penalty.gamma": 1.0},
             "terms.r1_penalty.gamma is 1.0.*minibatch discrimination",
         ),
-        ("default", {"loss.class_smoothing": 0.1}, "class_smoothing.*no auxiliary"),
-        ("default", {"loss.class_smoothing": 1.5}, r"class_smoothing is 1.5.*\[0, 1\]"),
+        (
+            "acgan_cifar",
+            {"terms.generator_class_loss.smoothing": 1.5},
+            r"terms.generator_class_loss.smoothing is 1.5.*\[0, 1\]",
+        ),
         (
             "default",
             {"discriminator_optimizer.weight_clip": -0.1},
@@ -465,13 +470,17 @@ def test_the_resnet_judge_sees_mirrored_images_only_of_symmetric_classes(
         (
             "default",
             {"terms.gradient_penalty.weight": -1.0},
-            "gradient_penalty is -1.0.*>= 0",
+            "terms.gradient_penalty.weight is -1.0.*>= 0",
         ),
-        ("default", {"loss.class_weight": 0.5}, "class_weight.*no auxiliary"),
+        (
+            "acgan_cifar",
+            {"terms.discriminator_class_loss.weight": 0.0},
+            "'auxiliary', but no term trains",
+        ),
         (
             "default",
             {"terms.discriminator_class_loss.classify_generated": False},
-            "classify_.*no auxiliary",
+            "terms.discriminator_class_loss.*no auxiliary",
         ),
         (
             "acgan_cifar",

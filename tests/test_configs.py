@@ -445,7 +445,10 @@ def test_gans_are_those_of_report_c(name):
     assert discriminator.minibatch_kernels == (30 if smoothed else 0)
     assert discriminator.minibatch_kernel_dim == 5
     assert config.loss.label_smoothing == ("two_sided" if smoothed else "none")
-    assert config.loss.class_smoothing == (0.1 if smoothed else 0.0)
+    class_losses = {"discriminator_class_loss", "generator_class_loss"}
+    assert set(config.terms) == class_losses
+    for term in config.terms.values():
+        assert (term.weight, term.smoothing) == (1.0, 0.1 if smoothed else 0.0)
     assert not smoothed or config.loss.label_smoothing_amount == 0.1
     # A choice: the report's generator minimises the discriminator's own source loss.
     assert config.loss.name == "non_saturating"

@@ -19,6 +19,7 @@ from gan_jax.data.batches import fixed_order
 from gan_jax.evaluate import Judge, evaluate, format_scores, gan_train
 from gan_jax.generator import Generator, load_generator
 from gan_jax.metrics import inception_score
+from gan_jax.random import root_keys
 from gan_jax.report.metric_log import read_metrics
 from gan_jax.workdir import config_to_dict
 
@@ -300,7 +301,7 @@ def test_the_gan_train_classifier_sees_generated_images_alone(
     np.testing.assert_array_equal(labels, np.tile(np.arange(10), 40))
     # Nor are they the images of GAN-test.
     generated = load_generator(workdir, 12)
-    train_key = evaluate_module.build.random_keys(config.seed)["gan_train"]
+    train_key = root_keys(config.seed)["gan_train"]
     np.testing.assert_array_equal(images, generated.sample(train_key, 400))
     assert result["gan_train_samples"] == 400
     assert result["gan_train_accuracies"] == [result["gan_train"]]
@@ -327,7 +328,7 @@ def test_gan_train_of_several_sets_of_images(run, monkeypatch):
     assert "GAN-train 62.50 ± 12.50 %" in format_scores(result)
     # The first set is the one that a single run has; no image is in two sets.
     generated = load_generator(workdir, 12)
-    train_key = evaluate_module.build.random_keys(config.seed)["gan_train"]
+    train_key = root_keys(config.seed)["gan_train"]
     np.testing.assert_array_equal(seen[0], generated.sample(train_key, 40))
     assert len({image.tobytes() for images in seen for image in images}) == 120
 

@@ -15,6 +15,7 @@ from gan_jax import build, generator
 from gan_jax.build import ConfigError
 from gan_jax.checkpoint import CheckpointError
 from gan_jax.generator import load_generator, open_checkpoints, write_samples
+from gan_jax.random import root_keys
 from gan_jax.sampling import Sampler
 from gan_jax.workdir import config_to_dict
 
@@ -284,12 +285,25 @@ def test_samples_are_written(tiny_run, loaded):
     assert images.dtype == np.uint8 and images.shape == (60, 28, 28, 1)
     assert labels.dtype == np.int32
     np.testing.assert_array_equal(labels, np.tile(np.arange(10), 6))
-    key = build.random_keys(config.seed)["samples"]
+    key = root_keys(config.seed)["samples"]
     np.testing.assert_array_equal(images, loaded.sample(key, labels))
     with Image.open(workdir / "samples.png") as picture:
         # Ten rows of pixels doubled, two between; labels at the left.
         assert picture.height == 10 * (2 * 28 + 2) + 2
         assert picture.width > 10 * (2 * 28 + 2) + 2
+
+
+def test_few_samples_may_be_written_of_a_run_that_is_scored_in_many_splits(
+    tiny_run, tmp_path
+):
+    config, workdir = tiny_run  # 3 splits
+
+    write_samples(
+        changed(config, {"eval.num_samples": 3}), workdir, output=tmp_path / "few"
+    )
+
+    with np.load(tmp_path / "few" / "samples.npz") as samples:
+        assert samples["images"].shape == (3, 28, 28, 1)
 
 
 def test_unconditional_samples_have_no_labels(tiny_run, loaded, monkeypatch, tmp_path):

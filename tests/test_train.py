@@ -20,6 +20,7 @@ from gan_jax.data.batches import fixed_order
 from gan_jax.generator import load_generator, open_checkpoints
 from gan_jax.interrupts import Interrupts, caught_interrupts
 from gan_jax.lock import BusyError
+from gan_jax.random import root_keys
 from gan_jax.report.grids import save_png
 from gan_jax.report.metric_log import MetricLog
 from gan_jax.train import TrainingDivergedError, train
@@ -147,7 +148,7 @@ def test_losses_on_test_images(rows, tiny_run, tiny_world):
     with open_checkpoints(config, workdir) as checkpoints:
         state, _ = checkpoints.restore(template)
     state = state.gan
-    key = jax.random.fold_in(build.random_keys(config.seed)["test"], 12)
+    key = jax.random.fold_in(root_keys(config.seed)["test"], 12)
     one_batch = jax.jit(gan.test_losses)
 
     losses = []
@@ -187,7 +188,7 @@ def test_a_reference_batch_is_kept_with_the_run(tiny_world, small_config, tmp_pa
 
     generator = load_generator(tmp_path)
     first, _ = jax.jit(build.build_gan(config, tiny_world.spec).init)(
-        build.random_keys(config.seed)["init"],
+        root_keys(config.seed)["init"],
         build.reference_examples(config, generator.sampler.gan, tiny_world)[0],
     )
     reference = generator.variables["reference"]
