@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from ml_collections import ConfigDict
 
-from gan_jax import build
+from gan_jax import build, training
 from gan_jax.data import Dataset
 from gan_jax.gan import Gan
 from gan_jax.parallel import OneDevice
@@ -118,7 +118,7 @@ def with_draws(gan: Gan, latents: np.ndarray, labels: np.ndarray) -> Gan:
 
 def jax_step(config: ConfigDict, gan: Gan) -> tuple[GanState, Callable]:
     """The first state, and one jitted train step of (state, list of real batches)."""
-    train_step, make_state = build.build_train_step(config, gan, num_steps=1)
+    train_step, make_state = training.build_train_step(config, gan, num_steps=1)
     return make_state(), jax.jit(
         lambda state, batches: train_step(
             state, jax.tree.map(lambda *arrays: jnp.stack(arrays), *batches)
@@ -136,10 +136,12 @@ def jax_program(
     devices = devices or OneDevice()
     gan = build.build_gan(config, dataset.spec)
     num_steps = build.number_of_steps(config, len(dataset.train_labels))
-    references = build.reference_examples(config, gan, dataset)
-    run_steps, state = build.build_training(config, gan, num_steps, references, devices)
+    references = training.reference_examples(config, gan, dataset)
+    run_steps, state = training.build_training(
+        config, gan, num_steps, references, devices
+    )
     data = devices.put_data(Batch(dataset.train_images, dataset.train_labels))
-    order = build.initial_order(config, len(dataset.train_labels))
+    order = training.initial_order(config, len(dataset.train_labels))
     state, order = devices.put((state, order))
     start = time.perf_counter()
     compiled = compile_run_steps(run_steps, state, order, data)
@@ -202,7 +204,7 @@ def summarise(rounds: list[tuple[float, float]]) -> dict:
 
 def initial_state(config: ConfigDict, gan: Gan) -> GanState:
     """Everything as it is before training."""
-    _, make_state = build.build_train_step(config, gan, num_steps=1)
+    _, make_state = training.build_train_step(config, gan, num_steps=1)
     return make_state()
 
 

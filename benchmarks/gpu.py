@@ -430,7 +430,7 @@ def _quantities(name: str, small: bool, dtype: str, precision: str) -> dict:
     import jax
     import jax.numpy as jnp
 
-    from gan_jax import build
+    from gan_jax import build, training
     from gan_jax.types import Batch, PlayerState
 
     config, dataset = _load(name, small)
@@ -443,7 +443,7 @@ def _quantities(name: str, small: bool, dtype: str, precision: str) -> dict:
         generator=gan.generator.clone(dtype=jnp.dtype(dtype)),
         discriminator=gan.discriminator.clone(dtype=jnp.dtype(dtype)),
     )
-    train_step, make_state = build.build_train_step(config, gan, num_steps=100)
+    train_step, make_state = training.build_train_step(config, gan, num_steps=100)
 
     def cast(tree):
         return jax.tree.map(

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 import benchmarks.without_torch  # noqa: F401
 from benchmarks.process_report import Report
-from gan_jax import build
+from gan_jax import build, training
 from gan_jax.cache import keep_compiled_programs
 from gan_jax.host_memory import return_large_blocks_when_freed
 from gan_jax.steps import compile_run_steps
@@ -45,11 +45,11 @@ def run_steps(folder: pathlib.Path, num_steps: int, report: Report) -> None:
     build.check_config(config)
     dataset = build.build_dataset(config)
     gan = build.build_gan(config, dataset.spec)
-    reference = build.reference_examples(config, gan, dataset)
+    reference = training.reference_examples(config, gan, dataset)
     steps_of_run = build.number_of_steps(config, len(dataset.train_labels))
-    run_steps, state = build.build_training(config, gan, steps_of_run, reference)
+    run_steps, state = training.build_training(config, gan, steps_of_run, reference)
     data = jax.device_put(Batch(dataset.train_images, dataset.train_labels))
-    order = build.initial_order(config, len(dataset.train_labels))
+    order = training.initial_order(config, len(dataset.train_labels))
     jax.block_until_ready((state, data))
     report.reached("data and initialisation")
     compiled = compile_run_steps(run_steps, state, order, data)

@@ -5,13 +5,11 @@ Every function raises ConfigError, naming the field, for a value that cannot be 
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from ml_collections import ConfigDict
 
@@ -27,7 +25,6 @@ from gan_jax.data import (
     grayscale_spec,
     load_dataset,
 )
-from gan_jax.data.batches import EpochOrder, fixed_order
 from gan_jax.gan import PRIORS, Gan, PhaseModes
 from gan_jax.names import lookup
 from gan_jax.networks import DISCRIMINATORS, GENERATORS
@@ -37,18 +34,8 @@ from gan_jax.networks.mlp import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from gan_jax.objective import GAMES, TERMS, Objective
 from gan_jax.optimizers import make_optimizer
 from gan_jax.parallel import PARALLEL, OneDevice, batch_devices, member_devices
-from gan_jax.population import OWN, run_members, stack_members
-from gan_jax.random import root_keys
+from gan_jax.population import OWN
 from gan_jax.sampling import Sampler
-from gan_jax.steps import (
-    LoopState,
-    TrainStep,
-    init_loop_state,
-    init_state,
-    make_run_steps,
-    make_train_step,
-)
-from gan_jax.types import Batch, GanState
 
 SCORES = ("inception_score", "gan_test", "gan_train")
 LABELLED_SCORES = ("gan_test", "gan_train")
@@ -460,106 +447,9 @@ def build_optimizer(
         raise ConfigError(f"config.{field}{_joined(error)}") from error
 
 
-def build_train_step(
-    config: ConfigDict, gan: Gan, num_steps: int
-) -> tuple[TrainStep, Callable[..., GanState]]:
-    """One train step, and the function that makes the state before the first.
-
-    The latter takes real examples for reference batches, see `Gan.init`, and the roots
-    of what is random, those of the config's seed if none are given. `num_steps` is the
-    number of train steps of the whole run.
-    """
-    optimizers = {
-        "generator_optimizer": build_optimizer(
-            config, "generator", num_steps * config.g_steps
-        ),
-        "discriminator_optimizer": build_optimizer(
-            config, "discriminator", num_steps * config.d_steps
-        ),
-    }
-    train_step = make_train_step(
-        gan,
-        d_steps=config.d_steps,
-        g_steps=config.g_steps,
-        ema_decay=config.ema_decay,
-        simultaneous=config.simultaneous_updates,
-        **optimizers,
-    )
-
-    def initial_state(reference=None, keys=None):
-        keys = keys or root_keys(config.seed)
-        return init_state(
-            gan,
-            init_key=keys["init"],
-            train_key=keys["train"],
-            reference=reference,
-            ema_decay=config.ema_decay,
-            **optimizers,
-        )
-
-    return train_step, initial_state
-
-
-def build_training(
-    config: ConfigDict,
-    gan: Gan,
-    num_steps: int,
-    references: Sequence[Batch] | None = None,
-    devices: OneDevice = OneDevice(),  # noqa: B008
-) -> tuple[Callable, LoopState]:
-    """The jitted function that runs many train steps, and the state before the first.
-
-    See `steps.make_run_steps` for the function, whose first two arguments are donated,
-    and `reference_examples` for the references. With a population both are of all its
-    members, see population.py.
-    """
-    train_step, initial_gan_state = build_train_step(config, gan, num_steps)
-    # Traced once for its metrics' names and, on one device, for the program too.
-    train_step = jax.jit(train_step)
-    shape = (config.d_steps, config.batch_size)
-    real_batches = Batch(
-        jax.ShapeDtypeStruct((*shape, *gan.image_shape), jnp.uint8),
-        jax.ShapeDtypeStruct(shape, jnp.int32),
-    )
-
-    @jax.jit
-    def initial_state(reference, keys):
-        return init_loop_state(
-            train_step, initial_gan_state(reference, keys), real_batches
-        )
-
-    references = references or [None] * config.population
-    states = [
-        initial_state(reference, root_keys(seed))
-        for reference, seed in zip(references, seeds(config), strict=True)
-    ]
-    spread_step = train_step
-    if devices.num_devices > 1:
-        spread_step, _ = build_train_step(config, gan.on(devices), num_steps)
-    run_steps = make_run_steps(
-        spread_step,
-        devices=devices,
-        batch_size=config.batch_size,
-        d_steps=config.d_steps,
-        flip=config.data.flip,
-    )
-    if config.population > 1:
-        return devices.jit(run_members(run_steps)), stack_members(states)
-    return devices.jit(run_steps), states[0]
-
-
 def seeds(config: ConfigDict) -> list[int]:
     """Of the members of the population, or the one of a single run."""
     return list(range(config.seed, config.seed + config.population))
-
-
-def initial_order(config: ConfigDict, num_examples: int) -> EpochOrder:
-    """What `build_training`'s function takes besides the first state."""
-    orders = [
-        EpochOrder.empty(root_keys(seed)["data"], num_examples)
-        for seed in seeds(config)
-    ]
-    return stack_members(orders) if config.population > 1 else orders[0]
 
 
 def build_devices(config: ConfigDict) -> OneDevice:
@@ -570,69 +460,6 @@ def build_devices(config: ConfigDict) -> OneDevice:
         return batch_devices(config.parallel, config.batch_size)
     except ValueError as error:
         raise ConfigError(f"config.{error}") from None
-
-
-def reference_examples(config: ConfigDict, gan: Gan, dataset: Dataset) -> list[Batch]:
-    """Training examples for a reference batch, drawn by the seed; none if none is used.
-
-    One batch for each of `seeds(config)`.
-
-    Raises:
-      ConfigError: there are fewer training images than that.
-    """
-    size = gan.discriminator.reference_size
-    if not size:
-        return []
-    num_train = len(dataset.train_labels)
-    if size > num_train:
-        raise ConfigError(
-            f"config.discriminator.reference_examples is {size}, more than the "
-            f"{num_train} training images of {config.data.name}"
-        )
-
-    def examples(seed: int) -> Batch:
-        key = root_keys(seed)["reference"]
-        rows = np.asarray(jax.random.permutation(key, num_train))[:size]
-        return Batch(
-            jnp.asarray(dataset.train_images[rows]),
-            jnp.asarray(dataset.train_labels[rows]),
-        )
-
-    return [examples(seed) for seed in seeds(config)]
-
-
-def build_test_losses(
-    config: ConfigDict, gan: Gan
-) -> Callable[..., dict[str, jax.Array]]:
-    """The jitted function that gives the means of `Gan.test_losses`.
-
-    It takes the variables of the generator that samples and of the discriminator, test
-    examples and a key.
-
-    In whole batches of the training's size, in `fixed_order`; a remainder is left out.
-    """
-
-    @jax.jit
-    def test_losses(generator, discriminator, examples, key):
-        num_examples = examples.labels.size
-        batch_size = min(config.batch_size, num_examples)
-        num_batches = num_examples // batch_size
-        rows = fixed_order(num_examples)[: num_batches * batch_size]
-        batches = jax.tree.map(
-            lambda array: array[rows.reshape(num_batches, batch_size)], examples
-        )
-        losses = jax.lax.map(
-            lambda numbered: gan.test_losses(
-                generator,
-                discriminator,
-                numbered[1],
-                jax.random.fold_in(key, numbered[0]),
-            ),
-            (jnp.arange(num_batches), batches),
-        )
-        return jax.tree.map(jnp.mean, losses)
-
-    return test_losses
 
 
 def build_sampler(config: ConfigDict, gan: Gan) -> Sampler:

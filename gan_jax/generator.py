@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from gan_jax import build
+from gan_jax import build, training
 from gan_jax.checkpoint import Checkpointer, CheckpointError
 from gan_jax.data import DatasetSpec
 from gan_jax.paths import local_path
@@ -218,7 +218,7 @@ def load_generators(
     gan = build.build_gan(config, spec)
     # Only the structure counts here, which the number of steps does not change.
     template = jax.eval_shape(
-        lambda: build.build_training(
+        lambda: training.build_training(
             config,
             gan,
             num_steps=1,

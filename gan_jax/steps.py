@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from gan_jax.data.batches import EpochOrder, take_batch
+from gan_jax.data.batches import EpochOrder, fixed_order, take_batch
 from gan_jax.gan import Gan
 from gan_jax.host_memory import return_freed_memory
 from gan_jax.networks.reference import REFERENCE
@@ -269,6 +269,38 @@ def make_run_steps(
         return jax.lax.fori_loop(0, num_steps, body, (loop_state, order))
 
     return run_steps
+
+
+def make_test_losses(gan: Gan, batch_size: int) -> Callable[..., Metrics]:
+    """The jitted function that gives the means of `Gan.test_losses`.
+
+    It takes the variables of the generator that samples and of the discriminator, test
+    examples and a key.
+
+    In whole batches of `batch_size`, in `fixed_order`; a remainder is left out.
+    """
+
+    @jax.jit
+    def test_losses(generator, discriminator, examples, key):
+        num_examples = examples.labels.size
+        size = min(batch_size, num_examples)
+        num_batches = num_examples // size
+        rows = fixed_order(num_examples)[: num_batches * size]
+        batches = jax.tree.map(
+            lambda array: array[rows.reshape(num_batches, size)], examples
+        )
+        losses = jax.lax.map(
+            lambda numbered: gan.test_losses(
+                generator,
+                discriminator,
+                numbered[1],
+                jax.random.fold_in(key, numbered[0]),
+            ),
+            (jnp.arange(num_batches), batches),
+        )
+        return jax.tree.map(jnp.mean, losses)
+
+    return test_losses
 
 
 def compile_run_steps(

@@ -14,7 +14,7 @@ import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from gan_jax import build, parallel
+from gan_jax import build, parallel, training
 from gan_jax.checkpoint import Checkpointer
 from gan_jax.data import Dataset, remarks
 from gan_jax.evaluate import Judge
@@ -39,7 +39,7 @@ from gan_jax.report.metric_log import (
     read_column,
     read_metrics,
 )
-from gan_jax.steps import LoopState, compile_run_steps
+from gan_jax.steps import LoopState, compile_run_steps, make_test_losses
 from gan_jax.types import Batch, PyTree
 from gan_jax.workdir import (
     load_config,
@@ -90,8 +90,8 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> bool:
     ):
         if parallel.is_main():
             save_config(workdir, config, num_train)
-        references = build.reference_examples(config, gan, dataset)
-        run_steps, state = build.build_training(
+        references = training.reference_examples(config, gan, dataset)
+        run_steps, state = training.build_training(
             config, gan, num_steps, references, devices
         )
         scores = read_column(workdir, config.checkpoints.best_metric)
@@ -212,7 +212,7 @@ class _Loop:
     judge: Judge | None = None  # made when first needed
 
     def __post_init__(self):
-        self.test_losses = build.build_test_losses(self.config, self.gan)
+        self.test_losses = make_test_losses(self.gan, self.config.batch_size)
         self.sampler = build.build_sampler(self.config, self.gan)
         self.seeds = build.seeds(self.config)
         self.keys = [root_keys(seed) for seed in self.seeds]
@@ -242,7 +242,7 @@ class _Loop:
         data = self.devices.put_data(
             Batch(self.dataset.train_images, self.dataset.train_labels)
         )
-        order = build.initial_order(self.config, len(self.dataset.train_labels))
+        order = training.initial_order(self.config, len(self.dataset.train_labels))
         state, order = self.devices.put((state, order))
         with self.interrupts.during("the compilation"):
             compiled = self._compile(run_steps, state, order, data)

@@ -18,7 +18,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from gan_jax import build, parallel
+from gan_jax import build, parallel, training
 from gan_jax.data import load_dataset
 from gan_jax.population import OWN, member
 from gan_jax.types import Batch
@@ -69,12 +69,12 @@ def train(
     data = examples(spec.image_shape)
     reference = jax.tree.map(lambda a: a[: gan.discriminator.reference_size], data)
     references = [reference] * config.population
-    run_steps, state = build.build_training(
+    run_steps, state = training.build_training(
         config, gan, config.num_steps, references, devices
     )
     if perturbation_seed is not None:
         state = perturbed(state, perturbation_seed)
-    order = build.initial_order(config, NUM_EXAMPLES)
+    order = training.initial_order(config, NUM_EXAMPLES)
     state, order = devices.put((state, order))
     state, _ = run_steps(
         state, order, devices.put_data(data), np.int32(config.num_steps)

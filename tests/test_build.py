@@ -11,7 +11,7 @@ import optax
 import pytest
 from ml_collections import ConfigDict
 
-from gan_jax import build
+from gan_jax import build, training
 from gan_jax.build import ConfigError, build_optimizer, check_config, flatten
 from gan_jax.classifier import RECIPES, ClassifierSettings
 from gan_jax.data import SPECS
@@ -352,7 +352,7 @@ def test_schedules_count_the_updates_of_their_player(small_config, monkeypatch):
     config = small_config({"d_steps": 2, "g_steps": 5})
 
     with pytest.raises(ZeroDivisionError):
-        build.build_training(config, None, num_steps=7)
+        training.build_training(config, None, num_steps=7)
 
     assert asked == {"generator": 35, "discriminator": 14}
 
@@ -564,7 +564,7 @@ def test_reference_examples_are_drawn_by_the_seed(small_config, tiny_mnist):
     def examples(seed):
         config = small_config({"seed": seed}, name="dcgan_vbn_mnist")
         gan = build.build_gan(config, tiny_mnist.spec)
-        return build.reference_examples(config, gan, tiny_mnist)[0]
+        return training.reference_examples(config, gan, tiny_mnist)[0]
 
     first, again, other = examples(0), examples(0), examples(1)
 
@@ -582,7 +582,7 @@ def test_reference_larger_than_the_data_set(small_config, tiny_mnist):
     gan = build.build_gan(config, tiny_mnist.spec)
 
     with pytest.raises(ConfigError, match="reference_examples is 401.*400 training"):
-        build.reference_examples(config, gan, tiny_mnist)
+        training.reference_examples(config, gan, tiny_mnist)
 
 
 def test_each_loss_is_traced_once(small_config, tiny_mnist, monkeypatch):
@@ -602,8 +602,8 @@ def test_each_loss_is_traced_once(small_config, tiny_mnist, monkeypatch):
     config = small_config({"d_steps": 1})
     gan = build.build_gan(config, tiny_mnist.spec)
 
-    run_steps, state = build.build_training(config, gan, num_steps=5)
-    order = build.initial_order(config, len(tiny_mnist.train_labels))
+    run_steps, state = training.build_training(config, gan, num_steps=5)
+    order = training.initial_order(config, len(tiny_mnist.train_labels))
     data = Batch(tiny_mnist.train_images, tiny_mnist.train_labels)
     run_steps.lower(state, order, data, np.int32(1))
 

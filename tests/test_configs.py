@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import ONE_HIDDEN_LAYER, stack
 
-from gan_jax import build
+from gan_jax import build, training
 from gan_jax.types import Batch
 
 PLAYERS = ("generator", "discriminator")
@@ -79,7 +79,7 @@ def test_one_step_of_every_config(name, model, small_config, tiny_spec):
         # As many pixels as their strides and pools need.
         tiny_spec = dataclasses.replace(tiny_spec, image_shape=(16, 16, 1))
     gan = build.build_gan(config, tiny_spec)
-    train_step, initial_state = build.build_train_step(config, gan, 10)
+    train_step, initial_state = training.build_train_step(config, gan, 10)
     batch = Batch(
         jnp.full((4, *tiny_spec.image_shape), 7, jnp.uint8), jnp.arange(4) % 3
     )

@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 from PIL import Image
 
 import gan_jax
-from gan_jax import build, generator
+from gan_jax import build, generator, training
 from gan_jax.build import ConfigError
 from gan_jax.checkpoint import CheckpointError
 from gan_jax.generator import load_generator, open_checkpoints, write_samples
@@ -30,7 +30,7 @@ def loaded(tiny_run):
 def test_the_latest_checkpoint_and_its_average_generate(tiny_run, loaded):
     config, workdir = tiny_run
     gan = build.build_gan(config, loaded.spec)
-    template = jax.eval_shape(lambda: build.build_training(config, gan, 12)[1])
+    template = jax.eval_shape(lambda: training.build_training(config, gan, 12)[1])
     with open_checkpoints(config, workdir) as checkpoints:
         state, step = checkpoints.restore(template)
 
@@ -52,7 +52,7 @@ def test_the_spec_is_that_of_the_config(tiny_run, loaded, monkeypatch):
 
 def test_without_an_average_the_last_variables_generate(tiny_run, loaded):
     config, _ = tiny_run
-    state = build.build_training(
+    state = training.build_training(
         config, build.build_gan(config, loaded.spec), num_steps=12
     )[1].gan
 

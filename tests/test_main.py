@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax import build
+from gan_jax import build, training
 from gan_jax.data import SPECS
 from gan_jax.generator import open_checkpoints
 from gan_jax.workdir import load_config
@@ -128,7 +128,7 @@ def final_state(workdir):
     """Everything in the last checkpoint, as NumPy arrays."""
     config = load_config(workdir)
     gan = build.build_gan(config, SPECS["mnist"])
-    template = jax.eval_shape(lambda: build.build_training(config, gan, 1)[1])
+    template = jax.eval_shape(lambda: training.build_training(config, gan, 1)[1])
     with open_checkpoints(config, workdir) as checkpoints:
         state, step = checkpoints.restore(template)
     assert step == config.num_steps

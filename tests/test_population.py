@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import build, load_generator
+from gan_jax import build, load_generator, training
 from gan_jax.build import ConfigError
 from gan_jax.evaluate import evaluate
 from gan_jax.population import member, stack_members
@@ -19,9 +19,9 @@ SIZE = 3
 
 def trained(config, dataset, num_steps):
     gan = build.build_gan(config, dataset.spec)
-    run_steps, state = build.build_training(config, gan, num_steps)
+    run_steps, state = training.build_training(config, gan, num_steps)
     data = Batch(jnp.asarray(dataset.train_images), jnp.asarray(dataset.train_labels))
-    order = build.initial_order(config, len(dataset.train_labels))
+    order = training.initial_order(config, len(dataset.train_labels))
     return run_steps(state, order, data, jnp.int32(num_steps))
 
 

@@ -22,6 +22,7 @@ from gan_jax.steps import (
     make_simultaneous_step,
     make_train_step,
 )
+from gan_jax.training import build_training
 from gan_jax.types import Batch, GanState, PlayerState
 
 KEY = jax.random.key(2)
@@ -102,7 +103,7 @@ def generator_step(gan):
 def training(gan, small_config):
     """() -> (run_steps, loop state) as the program builds them, compiled once."""
     config = small_config(ONE_HIDDEN_LAYER | {"d_steps": 2, "ema_decay": 0.75})
-    run_steps, state = build.build_training(config, gan, num_steps=8)
+    run_steps, state = build_training(config, gan, num_steps=8)
     # Copies, since they are donated.
     return lambda: (run_steps, jax.tree.map(jnp.copy, state))
 
@@ -218,7 +219,7 @@ def test_simultaneous_updates_are_those_of_both_steps(gan, before, generator_ste
 def test_simultaneous_train_step(gan, small_config):
     """Counts one step, an update of each player, and generates once."""
     config = small_config(ONE_HIDDEN_LAYER | {"simultaneous_updates": True})
-    train_step, _ = build.build_train_step(config, gan, num_steps=4)
+    train_step, _ = training.build_train_step(config, gan, num_steps=4)
     state = jax.jit(
         lambda: init_state(
             gan,
@@ -379,7 +380,7 @@ def test_going_on_needs_no_memory_of_the_order(training):
 
 def test_flipped_batches_are_the_same_after_a_restart(gan, small_config, training):
     fields = ONE_HIDDEN_LAYER | {"d_steps": 2, "ema_decay": 0.75, "data.flip": True}
-    run_steps, state = build.build_training(small_config(fields), gan, num_steps=8)
+    run_steps, state = build_training(small_config(fields), gan, num_steps=8)
     at_once = run(run_steps, jax.tree.map(jnp.copy, state), [4])
     resumed = run(run_steps, run(run_steps, state, [3]), [1])
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax import build
+from gan_jax import build, training
 from gan_jax.build import ConfigError
 from gan_jax.data.batches import fixed_order
 from gan_jax.generator import load_generator, open_checkpoints
@@ -70,11 +70,11 @@ def test_metrics_are_logged_when_due(rows):
 def test_rows_are_means_since_the_row_before(rows, tiny_run, tiny_world):
     config, _ = tiny_run
     gan = build.build_gan(config, tiny_world.spec)
-    run_steps, state = build.build_training(config, gan, 12)
+    run_steps, state = training.build_training(config, gan, 12)
     data = Batch(
         jnp.asarray(tiny_world.train_images), jnp.asarray(tiny_world.train_labels)
     )
-    order, sums = build.initial_order(config, 400), []
+    order, sums = training.initial_order(config, 400), []
     for _ in range(2):
         state, order = run_steps(state, order, data, jnp.int32(4))
         sums.append(jax.device_get(state.metric_sums))
@@ -115,7 +115,7 @@ def test_a_finished_run_is_left_as_it_is(tiny_run, tiny_world, monkeypatch, rows
 
 def test_divergence_ends_the_run(tiny_run, tiny_world, monkeypatch, tmp_path):
     config, _ = tiny_run
-    _, state = build.build_training(
+    _, state = training.build_training(
         config, build.build_gan(config, tiny_world.spec), 12
     )
 
@@ -144,7 +144,7 @@ def test_losses_on_test_images(rows, tiny_run, tiny_world):
     """
     config, workdir = tiny_run
     gan = build.build_gan(config, tiny_world.spec)
-    template = jax.eval_shape(lambda: build.build_training(config, gan, 12)[1])
+    template = jax.eval_shape(lambda: training.build_training(config, gan, 12)[1])
     with open_checkpoints(config, workdir) as checkpoints:
         state, _ = checkpoints.restore(template)
     state = state.gan
@@ -189,7 +189,7 @@ def test_a_reference_batch_is_kept_with_the_run(tiny_world, small_config, tmp_pa
     generator = load_generator(tmp_path)
     first, _ = jax.jit(build.build_gan(config, tiny_world.spec).init)(
         root_keys(config.seed)["init"],
-        build.reference_examples(config, generator.sampler.gan, tiny_world)[0],
+        training.reference_examples(config, generator.sampler.gan, tiny_world)[0],
     )
     reference = generator.variables["reference"]
     jax.tree.map(np.testing.assert_array_equal, reference, first["reference"])
@@ -220,7 +220,7 @@ def logged(workdir):
 def saved_state(config, workdir, spec, step=None):
     """Everything in a checkpoint, as NumPy arrays."""
     gan = build.build_gan(config, spec)
-    template = jax.eval_shape(lambda: build.build_training(config, gan, 1)[1])
+    template = jax.eval_shape(lambda: training.build_training(config, gan, 1)[1])
     with open_checkpoints(config, workdir) as checkpoints:
         state, _ = checkpoints.restore(template, step)
     state = state.replace(gan=state.gan.replace(key=jax.random.key_data(state.gan.key)))
@@ -405,7 +405,9 @@ def test_a_run_killed_before_its_first_checkpoint_begins_anew(
 def first_state(tiny_run, tiny_mnist):
     """The loop's state before the first step of the tiny run."""
     config, _ = tiny_run
-    return build.build_training(config, build.build_gan(config, tiny_mnist.spec), 1)[1]
+    return training.build_training(config, build.build_gan(config, tiny_mnist.spec), 1)[
+        1
+    ]
 
 
 @pytest.fixture
