@@ -23,7 +23,7 @@ an hour each.
 from ml_collections import ConfigDict
 
 from configs import default
-from gan_jax.sections import game, term
+from gan_jax import sections
 
 
 def get_config() -> ConfigDict:
@@ -33,8 +33,8 @@ def get_config() -> ConfigDict:
     config.data.name = "cifar10"
     config.latent.size = 110
     config.latent.prior = "uniform"
-    generator = config.generator = default.dcgan_generator()
-    discriminator = config.discriminator = default.dcgan_discriminator()
+    generator = config.generator = sections.generator("dcgan")
+    discriminator = config.discriminator = sections.discriminator("dcgan")
     for network in (generator, discriminator):
         network.negative_slope = 0.01
         network.norm_after_activation = True
@@ -54,9 +54,9 @@ def get_config() -> ConfigDict:
     discriminator.dense_sizes = ()
     discriminator.dropout_rate = 0.0
     config.modes.generator_in_sampling = "eval"
-    config.loss = game("non_saturating")
+    config.loss = sections.game("non_saturating")
     for name in ("discriminator_class_loss", "generator_class_loss"):
-        config.terms[name] = term(name)
+        config.terms[name] = sections.term(name)
     config.classifier.name = "resnet"
     config.eval.inception_sizes = (1_507, 50_000)
     config.log_every = 50

@@ -22,7 +22,7 @@ Cost: on two CPU cores about five minutes per epoch, four hours in all.
 from ml_collections import ConfigDict
 
 from configs import default
-from gan_jax.sections import game
+from gan_jax.sections import discriminator, game, generator
 
 # One more stride 1 convolution at the first size, in both networks; then two more.
 _DEEPER_GENERATOR = {
@@ -104,8 +104,8 @@ def get_config(variation: str = "plain") -> ConfigDict:
     config.num_epochs = 50
     config.batch_size = 128
     config.conditional = False
-    config.generator = default.dcgan_generator()
-    config.discriminator = default.dcgan_discriminator()
+    config.generator = generator("dcgan")
+    config.discriminator = discriminator("dcgan")
     for network in (config.generator, config.discriminator):
         network.kernel_init = "xavier_uniform"
     # Batch norm right before the logit would give real and generated batches the same

@@ -1,11 +1,13 @@
 """Every field that a config may set. The values are those of report D's cGAN.
 
-The other networks' fields stand below; a config puts them in place of the `mlp`'s.
+Fields of components (networks, game, terms) stand in their classes, with the defaults
+that `sections` writes here. Wherever a component has a name, `package.module:attribute`
+names one of your own: see docs/extending.md.
 """
 
 from ml_collections import ConfigDict
 
-from gan_jax.sections import game
+from gan_jax.sections import discriminator, game, generator
 
 
 def get_config() -> ConfigDict:
@@ -41,28 +43,11 @@ def get_config() -> ConfigDict:
     config.latent.size = 100  # length of z
     config.latent.prior = "normal"  # 'normal' N(0, 1), 'uniform' U(-1, 1)
 
-    # Networks: a name from gan_jax.networks and that module's own arguments.
-    config.generator = ConfigDict()
-    config.generator.name = "mlp"
-    config.generator.conditioning = "one_hot"  # if conditional; see the network's
-    config.generator.hidden_sizes = (512, 512)  # units of the hidden layers
-    config.generator.label_width = 64  # units of the first that see the label alone
-    config.generator.activation = "leaky_relu"  # 'leaky_relu', 'relu'
-    config.generator.negative_slope = 0.2  # of leaky_relu
-    config.generator.batch_norm = True  # in the hidden layers, before the activation
-    config.generator.output_batch_norm = True  # before the output's activation
-    config.generator.dropout_rate = 0.5  # after every hidden layer
-    config.generator.output = "tanh"  # 'tanh', 'sigmoid'; images are scaled to it
-    config.generator.kernel_init = "kaiming_normal"  # or 'xavier_normal'
-    config.discriminator = ConfigDict()
-    config.discriminator.name = "mlp"
-    config.discriminator.conditioning = "one_hot"
-    config.discriminator.hidden_sizes = (512, 512)
-    config.discriminator.label_width = 64
-    config.discriminator.activation = "leaky_relu"
-    config.discriminator.negative_slope = 0.2
-    config.discriminator.dropout_rate = 0.5
-    config.discriminator.kernel_init = "kaiming_normal"
+    # Networks, by name, with the fields and defaults of their classes in
+    # gan_jax/networks/: generators 'mlp', 'dcgan', 'upsampling', discriminators 'mlp',
+    # 'dcgan'. `conditioning` is how a conditional network joins labels.
+    config.generator = generator("mlp")
+    config.discriminator = discriminator("mlp")
 
     # Each network's mode in each phase, 'train' or 'eval' (dropout and batch norm).
     config.modes = ConfigDict()
@@ -128,70 +113,3 @@ def get_config() -> ConfigDict:
     config.classifier.cache_dir = ""  # '': gan_jax in the user's cache folder
 
     return config
-
-
-def dcgan_generator() -> ConfigDict:
-    """The fields of the network 'dcgan'. The values are those of report A's DCGAN."""
-    network = ConfigDict()
-    network.name = "dcgan"
-    network.conditioning = "one_hot"  # or 'embedding', 'branches'; if conditional
-    network.dense_sizes = (1024,)  # units of dense layers before the projection
-    network.projection_filters = 256  # channels of the first feature maps
-    network.projection_norm = True  # whether norm belongs to the projection
-    network.projection_activation = True  # whether an activation follows it
-    network.filters = (128, 64)  # of the transposed convolutions but the last
-    network.strides = (1, 2, 2)  # of all of them
-    network.kernel_size = 5  # of all of them
-    network.branch_kernel_size = 3  # of 'branches', before they are joined
-    network.dropout_rate = 0.0  # before the last convolution
-    network.output = "tanh"  # 'tanh', 'sigmoid'; images are scaled to it
-    _add_convolutional_fields(network)
-    return network
-
-
-def dcgan_discriminator() -> ConfigDict:
-    """The fields of the network 'dcgan'. The values are those of report A's DCGAN."""
-    network = ConfigDict()
-    network.name = "dcgan"
-    network.conditioning = "one_hot"  # or 'branches', 'auxiliary'; if conditional
-    network.filters = (64, 128, 256)  # of the convolutions
-    network.kernel_sizes = (5, 5, 5)  # of each
-    network.strides = (2, 2, 2)  # of each
-    network.norm_layers = (True, True, True)  # whether norm belongs to each
-    network.pool_layers = (False, False, False)  # whether a 2x2 maximum follows each
-    network.dense_sizes = (4,)  # units of dense layers before the logit
-    network.dense_norm = True  # whether norm belongs to these
-    network.minibatch_kernels = 0  # of minibatch discrimination; 0: none
-    network.minibatch_kernel_dim = 5  # of each kernel
-    network.branch_filters = 64  # of 'branches', before they are joined
-    network.branch_kernel_size = 5  # of 'branches'
-    network.dropout_rate = 0.3  # after every convolution
-    _add_convolutional_fields(network)
-    return network
-
-
-def upsampling_generator() -> ConfigDict:
-    """The fields of the network 'upsampling'. The values are those of report E."""
-    network = ConfigDict()
-    network.name = "upsampling"
-    network.conditioning = "one_hot"  # or 'embedding'; if conditional
-    network.num_filters = 64  # of the projection and of every convolution
-    network.num_blocks = 2  # of two convolutions and an enlargement by 2
-    network.kernel_size = 3  # of the convolutions
-    network.dropout_rate = 0.5  # after every convolution
-    network.output = "tanh"  # 'tanh', 'sigmoid'; images are scaled to it
-    _add_convolutional_fields(network)
-    network.norm = "none"  # in place of batch norm
-    return network
-
-
-def _add_convolutional_fields(network: ConfigDict) -> None:
-    network.filter_multiplier = 1  # of every number of filters
-    network.norm = "batch"  # 'batch', 'virtual', 'none'
-    network.norm_momentum = 0.9  # of batch norm; PyTorch's 0.9, Keras's 0.99
-    network.norm_epsilon = 1e-5  # PyTorch's 1e-5, Keras's 1e-3
-    network.norm_after_activation = False  # or before it
-    network.reference_examples = 64  # in the reference batch of virtual batch norm
-    network.negative_slope = 0.2  # of leaky_relu
-    network.use_bias = True  # but in layers right before a norm
-    network.kernel_init = "dcgan_normal"  # 'xavier_uniform', 'kaiming_normal', ...

@@ -17,12 +17,13 @@ Cost: on two CPU cores about nine minutes per epoch, seven hours in all.
 
 from ml_collections import ConfigDict
 
-from configs import dcgan_dropout_mnist, default
+from configs import dcgan_dropout_mnist
+from gan_jax.sections import generator
 
 
 def get_config() -> ConfigDict:
     config = dcgan_dropout_mnist.get_config()
-    config.generator = default.upsampling_generator()
+    config.generator = generator("upsampling")
     discriminator = config.discriminator
     discriminator.filters = (64, 64, 64, 64)
     discriminator.kernel_sizes = (3, 3, 3, 3)

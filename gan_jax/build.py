@@ -36,6 +36,7 @@ from gan_jax.optimizers import make_optimizer
 from gan_jax.parallel import PARALLEL, OneDevice, batch_devices, member_devices
 from gan_jax.population import OWN
 from gan_jax.sampling import Sampler
+from gan_jax.sections import defaults
 
 SCORES = ("inception_score", "gan_test", "gan_train")
 LABELLED_SCORES = ("gan_test", "gan_train")
@@ -77,8 +78,6 @@ def _check_config(config: ConfigDict) -> None:
         "data.name": SPECS,
         "data.source": SOURCES,
         "latent.prior": PRIORS,
-        "generator.name": GENERATORS,
-        "discriminator.name": DISCRIMINATORS,
         "classifier.name": RECIPES,
         "checkpoints.best_metric": ("inception_score", "gan_test", ""),
     }
@@ -485,13 +484,8 @@ def _build_network(
 ) -> nn.Module:
     arguments = dict(config[player])
     name = arguments.pop("name")
-    _check_choice(f"{player}.name", name, networks)
-    network = networks[name]
-    # Flax gives every module the fields `parent` and `name`; the data set the others.
-    given = ("parent", "name", "num_classes", "image_shape", "dtype", "axis_name")
-    known = [
-        field.name for field in dataclasses.fields(network) if field.name not in given
-    ]
+    network = _look_up(f"{player}.name", name, networks)
+    known = list(defaults(network))
     unknown = [name for name in arguments if name not in known]
     if unknown:
         raise ConfigError(

@@ -4,6 +4,7 @@ import ast
 import difflib
 import pathlib
 import runpy
+import sys
 import textwrap
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
@@ -75,9 +76,12 @@ def one_line(error: Exception | str) -> str:
 def load_config_file(file: pathlib.Path, argument: str = "") -> ConfigDict:
     """The config of a file, locked; the argument, if any, is `get_config`'s.
 
+    Names in it, `package.module:attribute`, may be of modules beside the file.
+
     Raises:
       ConfigError: there is no such file, or a mistake in it.
     """
+    sys.path.append(str(file.resolve().parent))
     config = call_file(file, "get_config", *filter(None, [argument]))
     if not isinstance(config, ConfigDict):
         raise ConfigError(f"{file}: get_config() must return a ConfigDict")

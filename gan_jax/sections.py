@@ -21,6 +21,16 @@ _TABLES: dict[str, Mapping[str, type]] = {
 }
 
 
+def generator(name: str, **values: Any) -> ConfigDict:
+    """The section `generator` of a network, with other values than its defaults."""
+    return section(GENERATORS, name, **values)
+
+
+def discriminator(name: str, **values: Any) -> ConfigDict:
+    """The section `discriminator` of a network, likewise."""
+    return section(DISCRIMINATORS, name, **values)
+
+
 def game(name: str, **values: Any) -> ConfigDict:
     """The section `loss` of a game, with other values than its defaults."""
     return section(GAMES, name, **values)

@@ -65,6 +65,7 @@ class ConvNetwork(Network):
     dropout_rate: float = 0.0
     use_bias: bool = True
     kernel_init: str = "dcgan_normal"
+    conditioning: str = "one_hot"
 
     @property
     def reference_size(self) -> int:
@@ -391,6 +392,7 @@ class DCGANDiscriminator(ConvNetwork):
     minibatch_kernel_dim: int = 5
     branch_filters: int = 64
     branch_kernel_size: int = 5
+    dropout_rate: float = 0.3
 
     @property
     def mixes_examples(self) -> bool:

@@ -35,6 +35,8 @@ class UpsamplingGenerator(ConvNetwork):
     num_blocks: int = 2
     kernel_size: int = 3
     output: str = "tanh"
+    dropout_rate: float = 0.5
+    norm: str = "none"
 
     def check(self) -> None:
         super().check()
