@@ -26,6 +26,7 @@ from gan_jax.data import (
     load_dataset,
 )
 from gan_jax.gan import PRIORS, Gan, PhaseModes
+from gan_jax.metrics import METRICS, metric_named
 from gan_jax.names import lookup
 from gan_jax.networks import DISCRIMINATORS, GENERATORS
 from gan_jax.networks.dcgan import NORMS
@@ -38,8 +39,6 @@ from gan_jax.population import OWN
 from gan_jax.sampling import Sampler
 from gan_jax.sections import defaults
 
-SCORES = ("inception_score", "gan_test", "gan_train")
-LABELLED_SCORES = ("gan_test", "gan_train")
 # Fields of a network that hold a name, where it has them.
 NETWORK_CHOICES = {
     "activation": ACTIVATIONS,
@@ -64,7 +63,7 @@ def check_config(config: ConfigDict, *, scored: bool = True) -> None:
     try:
         _check_config(config)
         if scored:
-            _check_splits(config)
+            _check_numbers_of_images(config)
     except (AttributeError, KeyError) as error:
         raise ConfigError(
             f"config is not whole, it lacks {error} (start from configs/default.py)"
@@ -79,14 +78,12 @@ def _check_config(config: ConfigDict) -> None:
         "data.source": SOURCES,
         "latent.prior": PRIORS,
         "classifier.name": RECIPES,
-        "checkpoints.best_metric": ("inception_score", "gan_test", ""),
     }
     _check_numbers(config)
     choices |= {f"modes.{phase}": ("train", "eval") for phase in config.modes}
     for field, known in choices.items():
         _check_choice(field, _get(config, field), known)
-    for score in config.eval.scores:
-        _check_choice("eval.scores", score, SCORES)
+    _check_metrics(config)
     minimums = {
         "num_steps": 0,
         "population": 1,
@@ -164,28 +161,46 @@ def _check_seeds(config: ConfigDict) -> None:
             )
 
 
-def _check_splits(config: ConfigDict) -> None:
-    """The Inception Score of a single image is 1, whatever it shows."""
-    splits = config.eval.num_splits
-    numbers = []
-    if "inception_score" in config.eval.scores:
-        numbers.append(("eval.num_samples", config.eval.num_samples))
-        for size in config.eval.inception_sizes:
-            if not isinstance(size, int):
-                raise ConfigError(
-                    f"config.eval.inception_sizes has {size!r}; each must be a whole "
-                    "number"
-                )
-            numbers.append(("eval.inception_sizes", size))
-    if config.checkpoints.best_metric == "inception_score":
-        number = config.checkpoints.best_num_samples
-        numbers.append(("checkpoints.best_num_samples", number))
-    for field, number in numbers:
-        if number < 2 * splits:
+def _check_metrics(config: ConfigDict) -> None:
+    """The metrics exist, and can be computed of this GAN's images."""
+    fields = [("eval.scores", name) for name in config.eval.scores]
+    if best := config.checkpoints.best_metric:
+        fields.append(("checkpoints.best_metric", best))
+    for field, name in fields:
+        metric = _look_up(field, name, METRICS)
+        if field == "checkpoints.best_metric" and metric.value is None:
             raise ConfigError(
-                f"config.{field} has {number} images for config.eval.num_splits, "
-                f"{splits}; it takes 2 in each, {2 * splits}"
+                f"config.{field} is {name!r}, which takes more than a checkpoint's "
+                "images: it cannot choose one"
             )
+        if metric.needs_labels and not config.conditional:
+            raise ConfigError(
+                f"config.{field} has {name}, which needs the labels of generated "
+                "images, but config.conditional is False"
+            )
+
+
+def _check_numbers_of_images(config: ConfigDict) -> None:
+    """There are enough images for what is computed of them."""
+    for size in config.eval.inception_sizes:
+        if not isinstance(size, int):
+            raise ConfigError(
+                f"config.eval.inception_sizes has {size!r}; each must be a whole number"
+            )
+    numbers = []
+    for name in config.eval.scores:
+        numbers.append((name, "eval.num_samples", config.eval.num_samples))
+        if name == "inception_score":
+            for size in config.eval.inception_sizes:
+                numbers.append((name, "eval.inception_sizes", size))
+    if best := config.checkpoints.best_metric:
+        number = config.checkpoints.best_num_samples
+        numbers.append((best, "checkpoints.best_num_samples", number))
+    for name, field, number in numbers:
+        metric = metric_named(name)
+        problem = metric.check and metric.check(config.eval, number)
+        if problem:
+            raise ConfigError(f"config.{field} {problem}")
 
 
 def _check_batches(config: ConfigDict, gan: Gan) -> None:
@@ -238,19 +253,6 @@ def check_sampling_batch(config: ConfigDict, gan: Gan) -> None:
 
 
 def _check_combinations(config: ConfigDict) -> None:
-    if not config.conditional:
-        labelled = [name for name in config.eval.scores if name in LABELLED_SCORES]
-        if labelled:
-            raise ConfigError(
-                f"config.eval.scores asks for {', '.join(labelled)}, which need the "
-                "labels of generated images, but config.conditional is False"
-            )
-        if config.checkpoints.best_metric in LABELLED_SCORES:
-            raise ConfigError(
-                f"config.checkpoints.best_metric is {config.checkpoints.best_metric}, "
-                "which needs the labels of generated images, but config.conditional "
-                "is False"
-            )
     spec = dataset_spec(config)
     gan = build_gan(config, spec)
     _check_batches(config, gan)

@@ -40,7 +40,7 @@ class Checkpointer:
     or nothing that counts.
 
     The latest `keep_latest` checkpoints stay, and the best one as well: the one with
-    the largest score; of equals the latest; one without a score, or with NaN, is never
+    the best score; of equals the latest; one without a score, or with NaN, is never
     the best.
 
     Nothing on disk changes before the first `save`, so a directory that another
@@ -51,6 +51,7 @@ class Checkpointer:
       keep_latest: at least 1.
       scores: {step: score}, which the caller keeps and may add to: a checkpoint can be
         saved first and scored afterwards.
+      smallest_is_best: of the scores.
     """
 
     def __init__(
@@ -59,12 +60,14 @@ class Checkpointer:
         *,
         keep_latest: int,
         scores: Mapping[int, float] | None = None,
+        smallest_is_best: bool = False,
     ):
         if keep_latest < 1:
             raise ValueError(f"keep_latest must be at least 1, not {keep_latest}")
         self._directory = Path(directory).absolute()
         self._keep_latest = keep_latest
         self._scores = {} if scores is None else scores
+        self._sign = -1 if smallest_is_best else 1
         self._writer: ocp.CheckpointManager | None = None
         self._damaged: set[int] = set()
         logging.get_absl_logger().addFilter(_is_not_from_orbax)
@@ -163,9 +166,9 @@ class Checkpointer:
         return max(self.all_steps(), default=None)
 
     def best_step(self) -> int | None:
-        """The step with the largest score, or None if no step has one."""
+        """The step with the best score, or None if no step has one."""
         scored = [
-            (self._scores[step], step)
+            (self._sign * self._scores[step], step)
             for step in self.all_steps()
             if not math.isnan(self._scores.get(step, math.nan))
         ]

@@ -10,7 +10,6 @@ import functools
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,11 +29,11 @@ from gan_jax.metrics import accuracy
 from gan_jax.networks.classifiers import CLASSIFIERS
 from gan_jax.paths import check_writable, local_path
 from gan_jax.precision import in_32_bits
+from gan_jax.report.files import atomic_write
 
-# Of each network, to be raised whenever equal settings would train another classifier
-# than before (another rounding is none): those cached by earlier versions are then no
-# longer used.
-RECIPE_VERSIONS = {"lenet": 1, "resnet": 2}
+# To be raised whenever equal settings would train another classifier than before
+# (another rounding is none): those cached by earlier versions are then no longer used.
+_RECIPE = 3
 
 # Number of images, drawn at random, for data-dependent initialisation (whitening).
 _INIT_IMAGES = 1000
@@ -77,10 +76,6 @@ class ClassifierSettings:
     label_smoothing: float = 0.0
     weight_decay: float = 0.0
 
-
-# Settings that came after the first classifiers had been cached: at their defaults
-# they are no part of a cache key, so that those are still found.
-_LATER_SETTINGS = ("flip", "max_shift", "label_smoothing", "weight_decay")
 
 # How each network learns the usual data sets. `flip` is for sets whose classes look
 # the same in a mirror only.
@@ -128,6 +123,15 @@ class Classifier:
           ValueError: if the images are none, not uint8 or not of the shape of the
             training images, or if batch_size is below 1.
         """
+        return self._outputs(images, batch_size, features_only=False)
+
+    def features(
+        self, images: jax.Array | np.ndarray, *, batch_size: int = 250
+    ) -> jax.Array:
+        """What the last layer sees, float32 [N, F]; otherwise as `logits`."""
+        return self._outputs(images, batch_size, features_only=True)
+
+    def _outputs(self, images, batch_size: int, *, features_only: bool) -> jax.Array:
         _check_images(images)
         if tuple(images.shape[1:]) != self.image_shape:
             raise ValueError(
@@ -136,12 +140,13 @@ class Classifier:
             )
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, not {batch_size}")
-        return _logits_of_all(
+        return _outputs_of_all(
             self.variables,
             jnp.asarray(images),
             network=self.network,
             batch_size=min(batch_size, len(images)),
             mirror=self.mirror,
+            features_only=features_only,
         )
 
     def accuracy(
@@ -151,28 +156,34 @@ class Classifier:
         return accuracy(self.logits(images), labels)
 
 
-@functools.partial(jax.jit, static_argnames=("network", "batch_size", "mirror"))
-def _logits_of_all(
+@functools.partial(
+    jax.jit, static_argnames=("network", "batch_size", "mirror", "features_only")
+)
+def _outputs_of_all(
     variables: dict[str, Any],
     images: jax.Array,
     *,
     network: nn.Module,
     batch_size: int,
     mirror: bool,
+    features_only: bool,
 ) -> jax.Array:
-    def logits_of(batch):
-        logits = network.apply(variables, batch, train=False)
+    apply = functools.partial(
+        network.apply, variables, train=False, features_only=features_only
+    )
+
+    def outputs_of(batch):
+        outputs = apply(batch)
         if mirror:
-            mirrored = network.apply(variables, batch[:, :, ::-1], train=False)
-            logits = (logits + mirrored) / 2
-        return logits
+            outputs = (outputs + apply(batch[:, :, ::-1])) / 2
+        return outputs
 
     num_images = images.shape[0]
     padding = -num_images % batch_size
     images = jnp.pad(images, ((0, padding), (0, 0), (0, 0), (0, 0)))
     batches = images.reshape(-1, batch_size, *images.shape[1:])
-    logits = jax.lax.map(logits_of, batches)
-    return logits.reshape(-1, logits.shape[-1])[:num_images]
+    outputs = jax.lax.map(outputs_of, batches)
+    return outputs.reshape(-1, outputs.shape[-1])[:num_images]
 
 
 class _TrainState(struct.PyTreeNode):
@@ -427,7 +438,7 @@ def load_or_train_classifier(
     """Returns the classifier of a data set's training images, trained only once.
 
     It is kept in one file of cache_dir, named after a hash of the data set's
-    fingerprint, all settings and RECIPE_VERSIONS. A file that is damaged is reported as
+    fingerprint, all settings and _RECIPE. A file that is damaged is reported as
     a warning and replaced. Where no file can be written a warning says so, and the
     classifier is kept for this process alone.
 
@@ -497,17 +508,11 @@ def _warn_unwritten(file: Path, error: OSError) -> None:
 
 
 def _cache_key(dataset: Any, settings: ClassifierSettings) -> str:
-    hashed_settings = {
-        field.name: getattr(settings, field.name)
-        for field in dataclasses.fields(settings)
-        if field.name not in _LATER_SETTINGS
-        or getattr(settings, field.name) != field.default
-    }
     identity = {
-        "recipe_version": RECIPE_VERSIONS[settings.name],
+        "recipe": _RECIPE,
         "fingerprint": dataset.fingerprint(),
         "num_classes": dataset.spec.num_classes,
-        "settings": hashed_settings,
+        "settings": dataclasses.asdict(settings),
     }
     text = json.dumps(identity, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
@@ -521,16 +526,8 @@ def _stored(variables: dict[str, Any]) -> Any:
 def _write_variables(file: Path, variables: dict[str, Any]) -> None:
     """Writes SHA-256 and msgpack of the variables; a reader never sees half a file."""
     payload = flax.serialization.to_bytes(jax.device_get(_stored(variables)))
-    descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=file.name)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(hashlib.sha256(payload).digest() + payload)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, file)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with atomic_write(file) as temporary:
+        temporary.write_bytes(hashlib.sha256(payload).digest() + payload)
 
 
 def _read_variables(

@@ -2,10 +2,11 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import pathlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -25,6 +26,7 @@ from gan_jax.classifier import (
 from gan_jax.data import Dataset, remarks
 from gan_jax.data.batches import fixed_order
 from gan_jax.generator import Generator, load_generators, open_checkpoints
+from gan_jax.metrics import Metric, mean_and_std, metric_named
 from gan_jax.paths import check_writable, local_path
 from gan_jax.precision import in_32_bits
 from gan_jax.random import root_keys
@@ -60,23 +62,33 @@ class Judge:
 
     def score(
         self,
-        metric: str,
+        name: str,
         generator: Generator,
         key: jax.Array,
         *,
         num_samples: int,
-        num_splits: int,
+        settings: Mapping[str, Any],
     ) -> float:
-        """One score, 'inception_score' or 'gan_test', of `num_samples` images.
+        """The value of a metric of `num_samples` images, drawn by the key."""
+        generated = self.samples(generator, key, num_samples)
+        return metric_named(name).value(generated, self.real, settings)
 
-        GAN-test is the judge's accuracy on labelled generated images, in [0, 1]
-        (Shmelkov et al. 2018, section 3).
-        """
-        labels = balanced_labels(num_samples, self.dataset.spec.num_classes)
-        logits = self.classifier.logits(generator.sample(key, num_samples))
-        if metric == "gan_test":
-            return metrics.accuracy(logits, labels)
-        return metrics.inception_score(logits, num_splits)[0]
+    def samples(
+        self, generator: Generator, key: jax.Array, num_samples: int
+    ) -> metrics.Samples:
+        """Generated images, every class in turn."""
+        labels = None
+        if generator.conditional:
+            labels = balanced_labels(num_samples, self.dataset.spec.num_classes)
+        return metrics.Samples(
+            lambda: generator.sample(key, num_samples), labels, self.classifier
+        )
+
+    @property
+    def real(self) -> metrics.Samples:
+        """The real test images."""
+        images, labels = self.dataset.test_images, self.dataset.test_labels
+        return metrics.Samples(lambda: images, labels, self.classifier)
 
 
 def gan_train(
@@ -145,13 +157,23 @@ def evaluate(
             "num_train": len(dataset.train_labels),
             "num_test": len(dataset.test_labels),
         },
+        "metrics": {
+            name: {
+                "title": metric.title,
+                "unit": metric.unit,
+                "digits": metric.digits,
+                "better": metric.better,
+            }
+            for name in config.eval.scores
+            if (metric := metric_named(name))
+        },
         **real_scores,
         **_scores(config, judge, generators),
     }
     if best is not None:
-        mean = "mean " * (len(generators) > 1)
+        name, of_seeds = config.checkpoints.best_metric, len(generators) > 1
         result["best"] = {
-            "rule": f"largest {mean}{config.checkpoints.best_metric} of "
+            "rule": f"{metric_named(name).better} {'mean ' * of_seeds}{name} of "
             f"{config.checkpoints.best_num_samples} images at a checkpoint",
             "step": best[0].step,
         }
@@ -177,37 +199,38 @@ def format_scores(result: dict) -> str:
     lines = [
         f"judge {judge['name']}: {judge['test_accuracy']:.2%} of the real test images",
         *(f"warning: {warning}" for warning in result.get("warnings", ())),
-        _score_line(f"step {result['step']:,}", result, result["inception_score_real"]),
+        _score_line(f"step {result['step']:,}", result, result),
     ]
     best = result.get("best")
     if best and best["step"] != result["step"]:
         title = f"best, step {best['step']:,}"
-        lines.append(_score_line(title, best, result["inception_score_real"]))
+        lines.append(_score_line(title, best, result))
     return "\n".join(lines)
 
 
-def _score_line(title: str, scores: dict, real: dict) -> str:
-    parts = []
-    if "inception_score" in scores:
-        parts.append(
-            f"Inception Score {scores['inception_score']['mean']:.3f} ± "
-            f"{scores['inception_score']['std']:.3f} (real {real['mean']:.3f})"
-        )
-    for size, score in scores.get("inception_score_of", {}).items():
-        parts.append(
-            f"of {int(size):,} images {score['mean']:.3f} ± {score['std']:.3f}"
-        )
-    if "gan_test" in scores:
-        mean, std = scores["gan_test"]["mean"], scores["gan_test"]["std"]
-        parts.append(f"GAN-test {100 * mean:.2f} ± {100 * std:.2f} %")
-    if "gan_train" in scores:
-        spread = ""
-        if "gan_train_std" in scores:
-            spread = f" ± {100 * scores['gan_train_std']:.2f}"
-        parts.append(f"GAN-train {100 * scores['gan_train']:.2f}{spread} %")
+def _score_line(title: str, scores: dict, result: dict) -> str:
+    entries = result["metrics"]
+    parts = [_score(entries[name], scores, name, result) for name in entries]
     if "over_seeds" in scores:
         title = f"{title}, {len(scores['members'])} seeds"
     return f"{title}: {', '.join(parts) or 'no scores asked for'}"
+
+
+def _score(entry: dict, scores: dict, name: str, result: dict) -> str:
+    """A metric's title, mean, deviation, and what stands beside them."""
+    metric = Metric(entry["title"], None, unit=entry["unit"], digits=entry["digits"])
+    unit = f" {metric.unit}" if metric.unit else ""
+
+    def shown(mean, std):
+        spread = "" if std is None else f" ± {metric.shown(std)}"
+        return f"{metric.shown(mean)}{spread}{unit}"
+
+    text = f"{metric.title} {shown(*mean_and_std(scores, name))}"
+    if real := result.get(f"{name}_real"):
+        text += f" (real {metric.shown(real['mean'])}{unit})"
+    for size, score in scores.get(f"{name}_of", {}).items():
+        text += f", of {int(size):,} images {shown(score['mean'], score['std'])}"
+    return text
 
 
 def _best(
@@ -301,27 +324,28 @@ def _scores(
     if len(members) == 1:
         return members[0]
 
-    def over_seeds(values):
-        mean, std = metrics.mean_and_sample_std(values)
-        return {"mean": mean, "std": std, "num_seeds": len(values)}
-
     result = {"seeds": seeds, "num_samples": members[0]["num_samples"]}
     result["class_frequencies"] = np.mean(
         [scores["class_frequencies"] for scores in members], axis=0
     ).tolist()
-    for name in ("inception_score", "gan_test"):
-        if name in members[0]:
-            result[name] = over_seeds([scores[name]["mean"] for scores in members])
-    for size in members[0].get("inception_score_of", {}):
-        result.setdefault("inception_score_of", {})[size] = over_seeds(
-            [scores["inception_score_of"][size]["mean"] for scores in members]
-        )
-    summary = {name: result[name] for name in build.SCORES if name in result}
-    if "gan_train" in members[0]:
-        summary["gan_train"] = over_seeds([scores["gan_train"] for scores in members])
-        result["gan_train"] = summary["gan_train"]["mean"]
-        result["gan_train_std"] = summary["gan_train"]["std"]
-        result["gan_train_samples"] = members[0]["gan_train_samples"]
+    summary = {}
+    for name in config.eval.scores:
+        summary[name] = _over_seeds([mean_and_std(each, name)[0] for each in members])
+        if isinstance(members[0][name], dict):
+            result[name] = summary[name]
+        else:
+            result[name] = summary[name]["mean"]
+            result[f"{name}_std"] = summary[name]["std"]
+        if f"{name}_of" in members[0]:
+            every = [each[f"{name}_of"] for each in members]
+            result[f"{name}_of"] = {
+                size: _over_seeds(
+                    [each[f"{name}_of"][size]["mean"] for each in members]
+                )
+                for size in every[0]
+            }
+        if f"{name}_samples" in members[0]:
+            result[f"{name}_samples"] = members[0][f"{name}_samples"]
     result["over_seeds"] = summary
     result["members"] = [
         {"seed": seed, **scores} for seed, scores in zip(seeds, members, strict=True)
@@ -329,65 +353,58 @@ def _scores(
     return result
 
 
+def _over_seeds(values: Sequence[float]) -> dict[str, Any]:
+    mean, std = metrics.mean_and_sample_std(values)
+    return {"mean": mean, "std": std, "num_seeds": len(values)}
+
+
 def _generated_scores(
     config: ConfigDict, judge: Judge, generator: Generator, seed: int
 ) -> dict[str, Any]:
     """All scores of one generator that the config asks for, drawn by the seed."""
     start = time.perf_counter()
-    scores = config.eval.scores
-    num_classes = judge.dataset.spec.num_classes
     keys = root_keys(seed)
     num_samples = config.eval.num_samples
-    labels = balanced_labels(num_samples, num_classes)
-    num_runs = config.eval.num_runs if "gan_test" in scores else 1
-    sizes = config.eval.inception_sizes if "inception_score" in scores else ()
-    logits = [
-        judge.classifier.logits(
-            generator.sample(jax.random.fold_in(keys["gan_test"], run), num_samples)
+    dataset = judge.dataset
+
+    @functools.cache
+    def generated(run):
+        key = jax.random.fold_in(keys["gan_test"], run)
+        return judge.samples(generator, key, num_samples)
+
+    runs = []
+
+    def noted(run):
+        runs.append(run)
+        return generated(run)
+
+    def training_set(run):
+        key = keys["gan_train"]
+        if run:  # Further runs leave the first one as it is.
+            key = jax.random.fold_in(keys["further_gan_train"], run)
+        number = config.eval.gan_train_samples or len(dataset.train_labels)
+        return judge.samples(generator, key, number)
+
+    def train_and_test(samples):
+        return gan_train(
+            samples.images,
+            samples.labels,
+            test_images=dataset.test_images,
+            test_labels=dataset.test_labels,
+            num_classes=dataset.spec.num_classes,
+            settings=judge.settings,
         )
-        for run in range(max(num_runs, -(-max(sizes, default=0) // num_samples)))
-    ]
-    all_logits = np.concatenate(logits)
-    result = {
+
+    scoring = metrics.Scoring(
+        noted, judge.real, config.eval.to_dict(), training_set, train_and_test
+    )
+    scores = {}
+    for name in config.eval.scores:
+        scores |= metric_named(name).scores(name, scoring)
+    seen = [generated(run).logits for run in sorted({0, *runs})]
+    return {
         "num_samples": num_samples,
-        "class_frequencies": metrics.class_frequencies(all_logits).tolist(),
+        "class_frequencies": metrics.class_frequencies(np.concatenate(seen)).tolist(),
+        **scores,
+        "seconds": round(time.perf_counter() - start, 1),
     }
-
-    def inception_score(logits):
-        mean, std = metrics.inception_score(logits, config.eval.num_splits)
-        return {"mean": mean, "std": std, "num_splits": config.eval.num_splits}
-
-    if "inception_score" in scores:
-        result["inception_score"] = inception_score(logits[0])
-    if sizes:
-        result["inception_score_of"] = {
-            str(size): inception_score(all_logits[:size]) for size in sizes
-        }
-    if "gan_test" in scores:
-        accuracies = [metrics.accuracy(run, labels) for run in logits[:num_runs]]
-        mean, std = metrics.mean_and_sample_std(accuracies)
-        result["gan_test"] = {"mean": mean, "std": std, "num_runs": num_runs}
-    if "gan_train" in scores:
-        num_train = config.eval.gan_train_samples or len(judge.dataset.train_labels)
-        # Further runs leave the first one as it is.
-        run_keys = [keys["gan_train"]] + [
-            jax.random.fold_in(keys["further_gan_train"], run)
-            for run in range(1, config.eval.gan_train_runs)
-        ]
-        accuracies = [
-            gan_train(
-                generator.sample(run_key, num_train),
-                balanced_labels(num_train, num_classes),
-                test_images=judge.dataset.test_images,
-                test_labels=judge.dataset.test_labels,
-                num_classes=num_classes,
-                settings=judge.settings,
-            )
-            for run_key in run_keys
-        ]
-        result["gan_train"] = float(np.mean(accuracies))
-        if len(accuracies) > 1:
-            result["gan_train_std"] = metrics.mean_and_sample_std(accuracies)[1]
-        result["gan_train_accuracies"] = accuracies
-        result["gan_train_samples"] = num_train
-    return result | {"seconds": round(time.perf_counter() - start, 1)}

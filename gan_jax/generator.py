@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 from gan_jax import build, training
 from gan_jax.checkpoint import Checkpointer, CheckpointError
 from gan_jax.data import DatasetSpec
+from gan_jax.metrics import metric_named
 from gan_jax.paths import local_path
 from gan_jax.population import variables_of_members
 from gan_jax.precision import in_32_bits
@@ -248,10 +249,12 @@ def open_checkpoints(
 
     `scores` say which is the best one, as in `Checkpointer`.
     """
+    metric = config.checkpoints.best_metric
     return Checkpointer(
         workdir / "checkpoints",
         keep_latest=config.checkpoints.keep_latest,
         scores=scores,
+        smallest_is_best=bool(metric) and metric_named(metric).better == "smallest",
     )
 
 

@@ -415,7 +415,7 @@ class _Loop:
                 generator,
                 jax.random.fold_in(keys["selection"], step),
                 num_samples=self.config.checkpoints.best_num_samples,
-                num_splits=self.config.eval.num_splits,
+                settings=self.config.eval.to_dict(),
             )
             for keys, generator in zip(
                 self.keys, self._generators(step, state), strict=True
@@ -429,7 +429,9 @@ class _Loop:
             # Not with the others: Matplotlib would delay every start.
             from gan_jax.report.curves import plot_curves
 
-            plot_curves(rows, self.workdir / "curves.png", title=title)
+            scores = filter(None, [self.config.checkpoints.best_metric])
+            path = self.workdir / "curves.png"
+            plot_curves(rows, path, title=title, scores=list(scores))
 
     def _of_members(self, variables: PyTree) -> list[PyTree]:
         """A network's variables for each seed, on one device."""

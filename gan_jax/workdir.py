@@ -36,28 +36,6 @@ _FREE_IN_EVALUATION = (
     "classifier.",
     "modes.generator_in_sampling",
 )
-# Fields that came after the first runs, with what those did.
-_LATER_FIELDS = {
-    "simultaneous_updates": False,
-    "population": 1,
-    "compute_dtype": "float32",
-    "sampling.num_samples": 0,
-    "eval.inception_sizes": (),
-    "eval.gan_train_runs": 1,
-    "test_every": 0,
-    "joint_batches": False,
-    "data.grayscale": False,
-    "data.flip": False,
-    "generator.conditioning": "one_hot",
-    "discriminator.conditioning": "one_hot",
-    "loss.gradient_penalty": 0.0,
-    "loss.weight_clip": 0.0,
-    "loss.l1_weight": 0.0,
-    "loss.mode_seeking_weight": 0.0,
-    "loss.class_weight": 1.0,
-    "loss.class_smoothing": 0.0,
-    "loss.classify_generated": True,
-}
 
 
 def default_workdir(config_flag: str) -> pathlib.Path:
@@ -188,19 +166,7 @@ def load_config(workdir: pathlib.Path) -> ConfigDict:
     """
     values = _read_config(workdir)
     values.pop(HISTORY, None)
-    config = ConfigDict(_with_tuples(values))
-    missing = {
-        field: value
-        for field, value in _LATER_FIELDS.items()
-        if field not in flatten(values)
-    }
-    try:
-        config.update_from_flattened_dict(missing)
-    except KeyError as error:
-        raise ConfigError(
-            f"{workdir / CONFIG_FILE} is damaged: it lacks {error}"
-        ) from None
-    return config
+    return ConfigDict(_with_tuples(values))
 
 
 def _read_config(workdir: pathlib.Path) -> dict[str, Any]:

@@ -296,7 +296,7 @@ def test_another_data_set_or_recipe_trains_anew(cached, monkeypatch):
 
     load_or_train_classifier(other, settings=SETTINGS, cache_dir=directory)
     assert len(trainings) == 1
-    monkeypatch.setitem(classifier_module.RECIPE_VERSIONS, "lenet", -1)
+    monkeypatch.setattr(classifier_module, "_RECIPE", -1)
     load_or_train_classifier(DATASET, settings=SETTINGS, cache_dir=directory)
     assert len(trainings) == 2
 

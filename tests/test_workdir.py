@@ -2,16 +2,13 @@
 
 import json
 import pathlib
-import shutil
 
 import pytest
 from ml_collections import ConfigDict
 
-from configs import mlp_cgan_mnist
 from gan_jax.build import ConfigError
 from gan_jax.workdir import (
     check_evaluation_config,
-    check_training_config,
     config_to_dict,
     default_workdir,
     load_config,
@@ -155,36 +152,6 @@ def test_a_damaged_config_is_named(tmp_path, content, small_config):
 )
 def test_default_workdir(flag, folder):
     assert default_workdir(flag) == pathlib.Path(folder)
-
-
-def test_runs_from_before_a_field_existed_can_be_used(small_config, tmp_path):
-    config = small_config()
-    save_config(tmp_path, config)
-    path = tmp_path / "config.json"
-    values = json.loads(path.read_text())
-    for section in ("generator", "discriminator"):
-        del values[section]["conditioning"]
-    del values["test_every"], values["data"]["flip"], values["loss"]["weight_clip"]
-    del values["eval"]["inception_sizes"]
-    path.write_text(json.dumps(values))
-
-    loaded = load_config(tmp_path)
-
-    assert config_to_dict(loaded) == config_to_dict(config)
-    save_config(tmp_path, config)  # is not refused
-    with pytest.raises(ConfigError, match="data.flip is True here, False there"):
-        save_config(tmp_path, small_config({"data.flip": True}))
-
-
-def test_a_run_of_the_first_version_is_todays(tmp_path):
-    """Its config.json, as configs/mlp_cgan_mnist.py made it then, lacks later fields.
-
-    Fails if a field is added without a line in `_LATER_FIELDS`.
-    """
-    first = pathlib.Path(__file__).with_name("first_run_config.json")
-    shutil.copy(first, tmp_path / "config.json")
-
-    check_training_config(tmp_path, mlp_cgan_mnist.get_config())
 
 
 def test_checkpoints_of_an_unknown_run_are_not_gone_on_with(small_config, tmp_path):

@@ -1,15 +1,44 @@
-"""Scores of images, most by a classifier's logits: arrays in, floats out."""
+"""Scores of images, most by a classifier's logits: arrays in, floats out.
+
+METRICS are those that an evaluation can ask for, by name. A new one is a `Metric` in a
+file of its own and a line here.
+"""
 
 from gan_jax.metrics.accuracy import accuracy
 from gan_jax.metrics.class_frequencies import class_frequencies
-from gan_jax.metrics.inception_score import inception_score
+from gan_jax.metrics.gan_test import GAN_TEST
+from gan_jax.metrics.gan_train import GAN_TRAIN
+from gan_jax.metrics.inception_score import INCEPTION_SCORE, inception_score
+from gan_jax.metrics.metric import Metric, Samples, Scoring, mean_and_std
 from gan_jax.metrics.nearest_neighbours import nearest_neighbours
 from gan_jax.metrics.spread import mean_and_sample_std
+from gan_jax.names import lookup
 
 __all__ = [
+    "METRICS",
+    "Metric",
+    "Samples",
+    "Scoring",
     "accuracy",
     "class_frequencies",
     "inception_score",
     "mean_and_sample_std",
+    "mean_and_std",
+    "metric_named",
     "nearest_neighbours",
 ]
+
+METRICS: dict[str, Metric] = {
+    "inception_score": INCEPTION_SCORE,
+    "gan_test": GAN_TEST,
+    "gan_train": GAN_TRAIN,
+}
+
+
+def metric_named(name: str) -> Metric:
+    """An entry of METRICS, or the object of a name `package.module:attribute`.
+
+    Raises:
+      ValueError: there is none.
+    """
+    return lookup(name, METRICS)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.metrics._checks import checked_logits
+from gan_jax.metrics.metric import Metric, Scoring
 
 # exp(-1e4) is 0 in float32, so a log probability may be raised to this without changing
 # any term p log p, and 0 * infinity cannot arise.
@@ -72,3 +74,41 @@ def inception_score(
             "logits give an image no distribution: +inf, or -inf for all classes"
         )
     return float(scores.mean()), float(scores.std())
+
+
+def _report(metric: Metric, name: str, scoring: Scoring) -> dict[str, Any]:
+    """Mean and deviation over splits; of `inception_sizes` images too, as `NAME_of`."""
+    num_splits = scoring.settings["num_splits"]
+
+    def score(logits):
+        mean, std = inception_score(logits, num_splits)
+        return {"mean": mean, "std": std, "num_splits": num_splits}
+
+    first = scoring.generated(0).logits
+    result = {name: score(first)}
+    if sizes := scoring.settings["inception_sizes"]:
+        num_runs = -(-max(sizes) // len(first))
+        logits = np.concatenate([scoring.generated(i).logits for i in range(num_runs)])
+        result[f"{name}_of"] = {str(size): score(logits[:size]) for size in sizes}
+    return result
+
+
+def _check(settings: dict[str, Any], num_images: int) -> str | None:
+    """The Inception Score of a single image is 1, whatever it shows."""
+    num_splits = settings["num_splits"]
+    if num_images >= 2 * num_splits:
+        return None
+    return (
+        f"has {num_images} images for config.eval.num_splits, {num_splits}; it takes 2 "
+        f"in each, {2 * num_splits}"
+    )
+
+
+INCEPTION_SCORE = Metric(
+    title="Inception Score",
+    value=lambda generated, real, settings: inception_score(
+        generated.logits, settings["num_splits"]
+    )[0],
+    report=_report,
+    check=_check,
+)

@@ -1,7 +1,8 @@
 """Networks that classify images, and the table of their names.
 
 A module here takes uint8 images [B, H, W, C] and `train`, and returns logits float32
-[B, num_classes]. Inside, the batch is the last axis: see layers.py.
+[B, num_classes], or with `features_only` what its last layer sees, [B, F].
+Inside, the batch is the last axis: see layers.py.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ class LeNet(nn.Module):
     num_classes: int
 
     @nn.compact
-    def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
+    def __call__(
+        self, images: jax.Array, *, train: bool, features_only: bool = False
+    ) -> jax.Array:
         features = _batch_last(images)
         for num_filters in (16, 32):
             features = PatchConv(num_filters, (5, 5), padding="VALID", pool=True)(
@@ -29,6 +32,8 @@ class LeNet(nn.Module):
         features = features.reshape(-1, images.shape[0]).T
         features = nn.Dropout(0.1, deterministic=not train)(features)
         features = nn.relu(nn.Dense(128)(features))
+        if features_only:
+            return features
         features = nn.Dropout(0.25, deterministic=not train)(features)
         return nn.Dense(self.num_classes)(features)
 
@@ -81,7 +86,9 @@ class ResNet(nn.Module):
     logit_scale: float = 0.125
 
     @nn.compact
-    def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
+    def __call__(
+        self, images: jax.Array, *, train: bool, features_only: bool = False
+    ) -> jax.Array:
         def convolve(features: jax.Array, width: int) -> jax.Array:
             features = PatchConv(width, (3, 3), use_bias=False)(features)
             normalize = nn.BatchNorm(
@@ -96,6 +103,8 @@ class ResNet(nn.Module):
             features = convolve(features, width)
             features = features + convolve(features, width)
         features = features.max(axis=(1, 2)).T
+        if features_only:
+            return features
         return self.logit_scale * nn.Dense(self.num_classes, use_bias=False)(features)
 
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
+from gan_jax.metrics import METRICS, metric_named
 from gan_jax.report.files import atomic_write
 
 _FEW_POINTS = 30  # Up to so many are marked each.
@@ -42,14 +43,14 @@ _ACCURACIES = (
     _Curve("real_accuracy", "real images", "#009E73", "-", 100),
     _Curve("fake_accuracy", "generated images", "#AA4499", "--", 100),
 )
-_SCORES = (
-    _Curve("inception_score", "Inception Score", "black", "-"),
-    _Curve("gan_test", "GAN-test (%)", "black", "-", 100),
-)
 
 
 def plot_curves(
-    metrics: Sequence[Mapping[str, float]], path: str | Path, *, title: str
+    metrics: Sequence[Mapping[str, float]],
+    path: str | Path,
+    *,
+    title: str,
+    scores: Sequence[str] = tuple(METRICS),
 ) -> None:
     """Draws losses, the discriminator's accuracy and scores over steps as a PNG file.
 
@@ -65,11 +66,12 @@ def plot_curves(
     Args:
       metrics: rows with `step`, ascending, and any of `discriminator_loss`,
         `generator_loss`, both with `_class_loss` for `_loss`, these four with `test_`
-        before them, `real_accuracy`, `fake_accuracy`, `inception_score`, `gan_test`
-        (accuracies as fractions); a row may lack any of them; what is not finite is
-        left out. Class losses and scores get panels if any row has them.
+        before them, `real_accuracy`, `fake_accuracy` (as fractions), and scores; a row
+        may lack any of them; what is not finite is left out. Class losses and scores
+        get panels if any row has them.
       path: written whole or not at all.
       title: stands over the picture.
+      scores: names of metrics.
 
     Raises ValueError if there are no rows; OSError that names the file if it cannot be
     written.
@@ -77,11 +79,11 @@ def plot_curves(
     if not metrics:
         raise ValueError(f"no metrics to draw in {path}")
     names = {name for row in metrics for name in row}
-    losses, class_losses, scores = (
+    losses, class_losses, score_curves = (
         [curve for curve in curves if curve.name in names]
-        for curves in (_LOSSES, _CLASS_LOSSES, _SCORES)
+        for curves in (_LOSSES, _CLASS_LOSSES, map(_curve_of_metric, scores))
     )
-    heights = [2.4, 2.0] + [2.0] * bool(class_losses) + [1.6] * len(scores)
+    heights = [2.4, 2.0] + [2.0] * bool(class_losses) + [1.6] * len(score_curves)
     figure = Figure(figsize=(7, 0.8 + sum(heights)), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=11)
@@ -90,7 +92,8 @@ def plot_curves(
     _draw_accuracies(panels[1], metrics)
     if class_losses:
         _draw_losses(panels[2], metrics, class_losses, "Class losses")
-    for axes, curve in zip(panels[len(panels) - len(scores) :], scores, strict=True):
+    of_scores = panels[len(panels) - len(score_curves) :]
+    for axes, curve in zip(of_scores, score_curves, strict=True):
         _draw(axes, metrics, curve)
         _head(axes, curve.label, [])
     for axes in panels:
@@ -100,6 +103,13 @@ def plot_curves(
     _label_steps(panels[-1], metrics)
     with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png")
+
+
+def _curve_of_metric(name: str) -> _Curve:
+    metric = metric_named(name)
+    unit = f" ({metric.unit})" if metric.unit else ""
+    scale = 100 if metric.unit == "%" else 1
+    return _Curve(name, f"{metric.title}{unit}", "black", "-", scale)
 
 
 def group_means(values: np.ndarray, groups: int) -> np.ndarray:

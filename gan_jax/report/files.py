@@ -1,6 +1,7 @@
 """Files that are either whole or not there."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,8 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     Creates the directory. Raises OSError that names `path` if it cannot be written.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.tmp")
+    # Two processes may write the same file.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with names_file(path):
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,11 +6,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-_TITLES = {
-    "gan_test": "GAN-test %",
-    "gan_train": "GAN-train %",
-    "inception_score": "Inception Score",
-}
+from gan_jax.metrics import METRICS, metric_named
 
 
 class Score(NamedTuple):
@@ -38,7 +34,9 @@ def markdown_table(rows: Sequence[Row]) -> str:
     """For people: accuracies in per cent, and no column in which nothing stands."""
     settings = _setting_names(rows)
     shown = []
-    for score, title in _TITLES.items():
+    for score in _score_names(rows):
+        metric = metric_named(score)
+        title = f"{metric.title} {metric.unit}".strip()
         is_published = any(score in row.published for row in rows)
         if is_published or any(score in row.scores for row in rows):
             shown.append((title, "scores", score))
@@ -70,7 +68,7 @@ def csv_table(rows: Sequence[Row]) -> str:
     settings = _setting_names(rows)
     scores = {
         f"{prefix}{score}": (of, score)
-        for score in _TITLES
+        for score in _score_names(rows)
         for prefix, of in (("", "scores"), ("published_", "published"))
     }
     text = io.StringIO()
@@ -94,12 +92,18 @@ def _setting_names(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row.settings))
 
 
+def _score_names(rows: Sequence[Row]) -> list[str]:
+    """The package's metrics, and others that a row has."""
+    names = [name for row in rows for name in (*row.published, *row.scores)]
+    return list(dict.fromkeys([*METRICS, *names]))
+
+
 def _score_cell(name: str, scores: Mapping[str, Score]) -> str:
     if name not in scores:
         return ""
-    scale, digits = (1, 3) if name == "inception_score" else (100, 2)
+    metric = metric_named(name)
     return " ± ".join(
-        f"{scale * value:.{digits}f}" for value in scores[name] if value is not None
+        metric.shown(value) for value in scores[name] if value is not None
     )
 
 

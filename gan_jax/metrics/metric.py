@@ -1,0 +1,124 @@
+"""What a score is made of: how it is computed, named and compared."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+
+from gan_jax.metrics.spread import mean_and_sample_std
+
+
+class _Classifier(Protocol):
+    def logits(self, images: jax.Array) -> jax.Array: ...
+    def features(self, images: jax.Array) -> jax.Array: ...
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Samples:
+    """Images, and what the judge makes of them once it is asked.
+
+    Attributes:
+      make_images: gives the images, uint8 [N, H, W, C]; called when they are needed,
+        each time the same.
+      labels: [N] int32, the classes that the images are to show; None: not known.
+      classifier: the judge.
+    """
+
+    make_images: Callable[[], jax.Array]
+    labels: np.ndarray | None
+    classifier: _Classifier
+
+    @property
+    def images(self) -> jax.Array:
+        """uint8 [N, H, W, C]."""
+        return self.make_images()
+
+    @functools.cached_property
+    def logits(self) -> jax.Array:
+        """The judge's, float32 [N, classes]."""
+        return self.classifier.logits(self.images)
+
+    @functools.cached_property
+    def features(self) -> jax.Array:
+        """The judge's activations before its last layer, float32 [N, F]."""
+        return self.classifier.features(self.images)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scoring:
+    """A trained generator, as a metric sees it.
+
+    Attributes:
+      generated: run number -> samples of the generator; kept once they are made.
+      real: the real test images.
+      settings: the config's section `eval`.
+      training_set: run number -> samples to train another classifier with.
+      train_and_test: training samples -> accuracy on the real test images, in [0, 1].
+    """
+
+    generated: Callable[[int], Samples]
+    real: Samples
+    settings: Mapping[str, Any]
+    training_set: Callable[[int], Samples]
+    train_and_test: Callable[[Samples], float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """A score of generated images.
+
+    Attributes:
+      title: for people.
+      value: (generated, real, settings) -> the score of one set of samples; None: it
+        takes more than that, and `report` alone gives it.
+      better: 'largest' or 'smallest'.
+      unit: '%' for fractions in [0, 1], which people are shown in per cent; or ''.
+      digits: after the point, as people are shown it.
+      needs_labels: whether generated images must have labels: a conditional generator.
+      report: what a whole evaluation gives; see `over_runs`.
+      check: (settings, number of images) -> why so many are too few, or None.
+    """
+
+    title: str
+    value: Callable[[Samples, Samples, Mapping[str, Any]], float] | None
+    better: str = "largest"
+    unit: str = ""
+    digits: int = 3
+    needs_labels: bool = False
+    report: Callable[["Metric", str, Scoring], dict[str, Any]] | None = None
+    check: Callable[[Mapping[str, Any], int], str | None] | None = None
+
+    def scores(self, name: str, scoring: Scoring) -> dict[str, Any]:
+        """What evaluation.json holds of the metric of this name.
+
+        `name` itself is {mean, std, ...}, or a number with its deviation beside it as
+        `NAME_std`.
+        """
+        return (self.report or over_runs)(self, name, scoring)
+
+    def shown(self, value: float) -> str:
+        """The number as people are shown it, without its unit."""
+        scale = 100 if self.unit == "%" else 1
+        return f"{scale * value:.{self.digits}f}"
+
+
+def over_runs(metric: Metric, name: str, scoring: Scoring) -> dict[str, Any]:
+    """Mean and sample standard deviation over `num_runs` sets of samples."""
+    num_runs = scoring.settings["num_runs"]
+    values = [
+        metric.value(scoring.generated(run), scoring.real, scoring.settings)
+        for run in range(num_runs)
+    ]
+    mean, std = mean_and_sample_std(values)
+    return {name: {"mean": mean, "std": std, "num_runs": num_runs}}
+
+
+def mean_and_std(scores: Mapping[str, Any], name: str) -> tuple[float, float | None]:
+    """Of a metric in an evaluation; the deviation is None if there is none."""
+    score = scores[name]
+    if isinstance(score, Mapping):
+        return score["mean"], score.get("std")
+    return score, scores.get(f"{name}_std")
