@@ -33,6 +33,7 @@ from gan_jax.generator import (
 )
 from gan_jax.latents import PATHS, TRUNCATIONS
 from gan_jax.metrics import nearest_neighbours
+from gan_jax.names import lookup
 from gan_jax.paths import local_path
 from gan_jax.precision import in_32_bits
 from gan_jax.random import root_keys
@@ -437,7 +438,9 @@ def analyse(
     """Writes NAME.png; returns what there is to tell, with the path.
 
     Args:
-      name: one of ANALYSES; None: 'samples', see `generator.write_samples`.
+      name: one of ANALYSES, or `package.module:attribute`, a function of a Generator
+        and a key that returns a picture, uint8 [H, W, C]. None: 'samples', see
+        `generator.write_samples`.
       step: of the checkpoint; None: the latest.
       groups: of 'arithmetic', see `parse_groups`. None: the first three classes, or of
         a conditional generator images as in `image_groups`.
@@ -448,18 +451,30 @@ def analyse(
     """
     workdir = local_path(workdir, "workdir")
     name = name or "samples"
-    if name not in ANALYSES:
-        raise ConfigError(f"unknown analysis {name!r}; known: {', '.join(ANALYSES)}")
+    if name not in ANALYSES and ":" not in name:
+        raise ConfigError(
+            f"unknown analysis {name!r}; known: {', '.join(ANALYSES)}, or "
+            "package.module:attribute"
+        )
     if groups is not None and name != "arithmetic":
         raise ConfigError(f"--groups is for --analysis=arithmetic, not {name}")
     if name == "samples":
         return f"Wrote {write_samples(config, workdir, step, output)}"
     build.check_config(config, scored=False)
     check_evaluation_config(workdir, config)
-    picture, note = _PICTURES[name](_Run(config, workdir, step, groups))
-    path = (output or workdir) / f"{name}.png"
+    draw = _PICTURES[name] if name in _PICTURES else _users_analysis(name)
+    picture, note = draw(_Run(config, workdir, step, groups))
+    path = (output or workdir) / f"{name.rpartition(':')[2]}.png"
     save_png(path, picture)
     return f"{note}\nWrote {path}".strip()
+
+
+def _users_analysis(name: str) -> Callable[["_Run"], tuple[np.ndarray, str]]:
+    try:
+        draw = lookup(name, {})
+    except ValueError as error:
+        raise ConfigError(f"--analysis {error}") from error
+    return lambda run: (draw(run.generator, run.key), "")
 
 
 def _columns(generator: Generator) -> np.ndarray | int:

@@ -29,9 +29,6 @@ from gan_jax.gan import PRIORS, Gan, PhaseModes
 from gan_jax.metrics import METRICS, metric_named
 from gan_jax.names import lookup
 from gan_jax.networks import DISCRIMINATORS, GENERATORS
-from gan_jax.networks.dcgan import NORMS
-from gan_jax.networks.initializers import KERNEL_INITIALIZERS
-from gan_jax.networks.mlp import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from gan_jax.objective import GAMES, TERMS, Objective
 from gan_jax.optimizers import make_optimizer
 from gan_jax.parallel import PARALLEL, OneDevice, batch_devices, member_devices
@@ -39,13 +36,6 @@ from gan_jax.population import OWN
 from gan_jax.sampling import Sampler
 from gan_jax.sections import defaults
 
-# Fields of a network that hold a name, where it has them.
-NETWORK_CHOICES = {
-    "activation": ACTIVATIONS,
-    "kernel_init": KERNEL_INITIALIZERS,
-    "norm": NORMS,
-    "output": OUTPUT_ACTIVATIONS,
-}
 MAX_SEED = 2**32 - 1  # JAX's keys keep 32 bits of a seed
 MAX_UPDATES = 2**31 - 1  # steps, and batches, are counted in int32
 COMPUTE_DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
@@ -112,11 +102,10 @@ def _check_config(config: ConfigDict) -> None:
                 f"config.{field} is {_get(config, field)}; it must be >= {minimum}"
             )
     _check_seeds(config)
-    for field in ("generator.dropout_rate", "discriminator.dropout_rate", "ema_decay"):
-        if not 0 <= _get(config, field) < 1:
-            raise ConfigError(
-                f"config.{field} is {_get(config, field)}; it must be in [0, 1)"
-            )
+    if not 0 <= config.ema_decay < 1:
+        raise ConfigError(
+            f"config.ema_decay is {config.ema_decay}; it must be in [0, 1)"
+        )
     rate = config.sampling.dropout_rate
     if rate != -1 and not 0 <= rate < 1:
         raise ConfigError(
@@ -372,6 +361,11 @@ def build_gan(config: ConfigDict, spec: DatasetSpec) -> Gan:
     generator = _build_network(config, "generator", GENERATORS, spec)
     sampling_generator = generator
     if config.sampling.dropout_rate >= 0:
+        if not hasattr(generator, "dropout_rate"):
+            raise ConfigError(
+                "config.sampling.dropout_rate is set, but "
+                f"{type(generator).__name__} has no dropout"
+            )
         sampling_generator = generator.clone(dropout_rate=config.sampling.dropout_rate)
     gan = Gan(
         generator=generator,
@@ -512,10 +506,6 @@ def _build_network(
         field: tuple(value) if isinstance(value, list) else value
         for field, value in arguments.items()
     }
-    _check_elements(player, network, arguments)
-    for field in NETWORK_CHOICES:
-        if field in arguments:
-            _check_choice(f"{player}.{field}", arguments[field], NETWORK_CHOICES[field])
     arguments["num_classes"] = spec.num_classes
     arguments["dtype"] = COMPUTE_DTYPES[config.compute_dtype]
     if "image_shape" in network.__dataclass_fields__:
@@ -526,25 +516,6 @@ def _build_network(
     except ValueError as error:
         raise ConfigError(f"config.{player}.{error}") from None
     return module
-
-
-def _check_elements(
-    player: str, network: type[nn.Module], arguments: Mapping[str, Any]
-) -> None:
-    """Elements of tuples have the type of the default's elements."""
-    for field in dataclasses.fields(network):
-        if field.name not in arguments or not isinstance(field.default, tuple):
-            continue
-        value = arguments[field.name]
-        (wanted,) = {type(element) for element in field.default}
-        found = value if isinstance(value, tuple) else (value,)
-        wrong = [element for element in found if type(element) is not wanted]
-        if wrong or not isinstance(value, tuple):
-            kind = {int: "whole numbers", bool: "True or False"}[wanted]
-            raise ConfigError(
-                f"config.{player}.{field.name} is {value!r}; it must be a tuple of "
-                f"{kind}"
-            )
 
 
 def _check_choice(field: str, value: Any, known: Iterable[str]) -> None:

@@ -518,14 +518,9 @@ def _cache_key(dataset: Any, settings: ClassifierSettings) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _stored(variables: dict[str, Any]) -> Any:
-    """What a file holds: of a network of parameters alone these without their name."""
-    return variables["params"] if list(variables) == ["params"] else variables
-
-
 def _write_variables(file: Path, variables: dict[str, Any]) -> None:
     """Writes SHA-256 and msgpack of the variables; a reader never sees half a file."""
-    payload = flax.serialization.to_bytes(jax.device_get(_stored(variables)))
+    payload = flax.serialization.to_bytes(jax.device_get(variables))
     with atomic_write(file) as temporary:
         temporary.write_bytes(hashlib.sha256(payload).digest() + payload)
 
@@ -550,12 +545,11 @@ def _read_variables(
     expected = jax.eval_shape(
         functools.partial(_init_variables, network), jax.random.key(0), images
     )
-    stored = flax.serialization.from_bytes(_stored(expected), payload)
+    stored = flax.serialization.from_bytes(expected, payload)
 
     def matches(leaf, expectation):
         return leaf.shape == expectation.shape and leaf.dtype == expectation.dtype
 
-    if not jax.tree.all(jax.tree.map(matches, stored, _stored(expected))):
+    if not jax.tree.all(jax.tree.map(matches, stored, expected)):
         raise ValueError(f"its variables are not those of {type(network).__name__}")
-    stored = jax.tree.map(jnp.asarray, stored)
-    return stored if _stored(expected) is expected else {"params": stored}
+    return jax.tree.map(jnp.asarray, stored)

@@ -209,8 +209,8 @@ def format_scores(result: dict) -> str:
 
 
 def _score_line(title: str, scores: dict, result: dict) -> str:
-    entries = result["metrics"]
-    parts = [_score(entries[name], scores, name, result) for name in entries]
+    entries = {name: each for name, each in result["metrics"].items() if name in scores}
+    parts = [_score(entry, scores, name, result) for name, entry in entries.items()]
     if "over_seeds" in scores:
         title = f"{title}, {len(scores['members'])} seeds"
     return f"{title}: {', '.join(parts) or 'no scores asked for'}"

@@ -35,7 +35,7 @@ from gan_jax.data import DataError
 from gan_jax.evaluate import evaluate, format_scores
 from gan_jax.interrupts import announced_interrupts
 from gan_jax.lock import BusyError, lock_file
-from gan_jax.metrics import mean_and_std
+from gan_jax.metrics import METRICS, mean_and_std
 from gan_jax.paths import local_path
 from gan_jax.report.files import atomic_write
 from gan_jax.report.metric_log import MetricLogError
@@ -339,7 +339,10 @@ class _Job:
 def _scores(evaluation: Mapping[str, Any]) -> dict[str, Score]:
     """What the table has of evaluation.json: over seeds where there are several."""
     values = evaluation.get("over_seeds", evaluation)
-    return {name: Score(*mean_and_std(values, name)) for name in evaluation["metrics"]}
+    names = {**METRICS, **evaluation.get("metrics", {})}
+    return {
+        name: Score(*mean_and_std(values, name)) for name in names if name in values
+    }
 
 
 def _write_table(title: str, workdir: pathlib.Path, rows: Sequence[Row]) -> str:

@@ -1,9 +1,7 @@
 import dataclasses
-import hashlib
 import logging
 from types import SimpleNamespace
 
-import flax.serialization
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -341,23 +339,6 @@ def test_file_of_another_network_is_reported_and_replaced(
 
     assert len(trainings) == 1
     assert "its variables are not those of LeNet" in caplog.text
-
-
-def test_file_of_bare_params_is_read(tmp_path, real_classifier, monkeypatch):
-    # As judges were kept before there was a network with moving statistics.
-    identity = (
-        '{"fingerprint": "tiny", "num_classes": 4, "recipe_version": 1, '
-        '"settings": {"batch_size": 32, "learning_rate": 0.002, "min_steps": 60, '
-        '"name": "lenet", "num_epochs": 2, "seed": 0}}'
-    )
-    name = f"classifier-{hashlib.sha256(identity.encode()).hexdigest()[:32]}.msgpack"
-    params = flax.serialization.to_bytes(real_classifier.variables["params"])
-    (tmp_path / name).write_bytes(hashlib.sha256(params).digest() + params)
-    monkeypatch.setattr(classifier_module, "train_classifier", None)
-
-    loaded = load_or_train_classifier(DATASET, settings=SETTINGS, cache_dir=tmp_path)
-
-    assert_equal_variables(loaded, real_classifier)
 
 
 def test_default_cache_is_in_the_users_cache_directory(

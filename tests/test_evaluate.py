@@ -355,7 +355,11 @@ def test_gan_train_on_the_real_training_set(real_judge, tiny_mnist, quick_judge)
 def test_a_judge_scores_what_it_is_asked_for(real_judge, real_generator):
     def score(metric):
         return real_judge.score(
-            metric, real_generator, KEY, num_samples=200, num_splits=1
+            metric,
+            real_generator,
+            KEY,
+            num_samples=200,
+            settings={"num_splits": 1},
         )
 
     dataset = real_judge.dataset
@@ -378,6 +382,11 @@ def test_another_config_is_refused(run):
 def test_scores_for_people_are_per_cent():
     result = {
         "step": 4000,
+        "metrics": {
+            "inception_score": {"title": "Inception Score", "unit": "", "digits": 3},
+            "gan_test": {"title": "GAN-test", "unit": "%", "digits": 2},
+            "gan_train": {"title": "GAN-train", "unit": "%", "digits": 2},
+        },
         "classifier": {"name": "lenet", "test_accuracy": 0.98765},
         "inception_score": {"mean": 8.1234, "std": 0.0567},
         "inception_score_real": {"mean": 9.5, "std": 0.1},

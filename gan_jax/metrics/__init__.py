@@ -29,9 +29,9 @@ __all__ = [
 ]
 
 METRICS: dict[str, Metric] = {
-    "inception_score": INCEPTION_SCORE,
     "gan_test": GAN_TEST,
     "gan_train": GAN_TRAIN,
+    "inception_score": INCEPTION_SCORE,
 }
 
 

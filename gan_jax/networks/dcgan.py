@@ -16,8 +16,7 @@ from gan_jax.networks.convolution import Conv, ConvTranspose
 from gan_jax.networks.initializers import KERNEL_INITIALIZERS
 from gan_jax.networks.layers import Dropout, max_pool_2x2
 from gan_jax.networks.minibatch import MinibatchDiscrimination
-from gan_jax.networks.mlp import OUTPUT_ACTIVATIONS
-from gan_jax.networks.network import Network
+from gan_jax.networks.network import OUTPUT_ACTIVATIONS, Network
 from gan_jax.networks.normalization import VirtualBatchNorm
 from gan_jax.networks.reference import prepend_reference
 from gan_jax.types import Verdict
@@ -55,6 +54,8 @@ class ConvNetwork(Network):
         and the heads (always).
     """
 
+    CHOICES: ClassVar = {**Network.CHOICES, "norm": NORMS}
+
     norm: str = "batch"
     norm_momentum: float = 0.9
     norm_epsilon: float = 1e-5
@@ -77,8 +78,6 @@ class ConvNetwork(Network):
 
     def check(self) -> None:
         super().check()
-        if self.norm not in NORMS:
-            raise ValueError(f"norm {self.norm!r} is unknown; known: {NORMS}")
         for name in _POSITIVE_FIELDS:
             value = getattr(self, name, 1)
             values = value if isinstance(value, tuple | list) else (value,)
@@ -218,6 +217,7 @@ class DCGANGenerator(ConvNetwork):
       dropout_rate: before the last layer.
     """
 
+    CHOICES: ClassVar = {**ConvNetwork.CHOICES, "output": OUTPUT_ACTIVATIONS}
     CONDITIONINGS: ClassVar = ("none", "one_hot", "embedding", "branches")
 
     image_shape: tuple[int, int, int] = (28, 28, 1)

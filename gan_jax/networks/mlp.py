@@ -14,14 +14,13 @@ import jax.numpy as jnp
 
 from gan_jax.networks.initializers import KERNEL_INITIALIZERS
 from gan_jax.networks.layers import Dropout
-from gan_jax.networks.network import Network
+from gan_jax.networks.network import OUTPUT_ACTIVATIONS, Network
 from gan_jax.types import Verdict
 
 ACTIVATIONS: dict[str, Callable[[jax.Array, float], jax.Array]] = {
     "leaky_relu": nn.leaky_relu,
     "relu": lambda inputs, negative_slope: nn.relu(inputs),
 }
-OUTPUT_ACTIVATIONS = {"tanh": jnp.tanh, "sigmoid": nn.sigmoid}
 
 
 class ConditionalDense(nn.Module):
@@ -65,6 +64,7 @@ class _MLP(Network):
     Labels are joined one-hot, in the first layer: see `ConditionalDense`.
     """
 
+    CHOICES: ClassVar = {**Network.CHOICES, "activation": ACTIVATIONS}
     CONDITIONINGS: ClassVar = ("none", "one_hot")
 
     conditioning: str = "one_hot"
@@ -142,6 +142,8 @@ class MLPGenerator(_MLP):
 
     Source: Dittrich (batch norm, dropout 0.5); Ligocki & Salah (neither).
     """
+
+    CHOICES: ClassVar = {**_MLP.CHOICES, "output": OUTPUT_ACTIVATIONS}
 
     image_shape: tuple[int, int, int] = (28, 28, 1)
     batch_norm: bool = True

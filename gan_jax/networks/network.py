@@ -1,5 +1,7 @@
 """What every generator and discriminator has."""
 
+import dataclasses
+from collections.abc import Collection, Mapping
 from typing import ClassVar
 
 import jax.numpy as jnp
@@ -7,11 +9,15 @@ from flax import linen as nn
 
 from gan_jax.networks.initializers import KERNEL_INITIALIZERS
 
+OUTPUT_ACTIVATIONS = {"tanh": jnp.tanh, "sigmoid": nn.sigmoid}
+VALUE_RANGES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
+
 
 class Network(nn.Module):
     """The base of generators and discriminators.
 
     Attributes:
+      CHOICES: the names that fields may hold.
       CONDITIONINGS: the ways in which such a network can use labels, 'none' first.
       num_classes: of the data.
       conditioning: how this network uses labels, one of its CONDITIONINGS.
@@ -35,6 +41,10 @@ class Network(nn.Module):
         "dtype",
         "axis_name",
     )
+    # Fields that hold a name, and the names that they may hold.
+    CHOICES: ClassVar[Mapping[str, Collection[str]]] = {
+        "kernel_init": KERNEL_INITIALIZERS
+    }
     CONDITIONINGS: ClassVar[tuple[str, ...]] = ("none",)
     mixes_examples: ClassVar[bool] = False
     reference_size: ClassVar[int] = 0
@@ -47,14 +57,33 @@ class Network(nn.Module):
 
     def check(self) -> None:
         """Raises ValueError for settings out of range, alone or together."""
+        for field, known in self.CHOICES.items():
+            if getattr(self, field) not in known:
+                names = ", ".join(map(repr, known))
+                raise ValueError(f"{field} is {getattr(self, field)!r}; known: {names}")
+        for field in dataclasses.fields(self):
+            if isinstance(field.default, tuple) and field.name not in self.GIVEN:
+                self._check_tuple(field)
+        rate = getattr(self, "dropout_rate", 0.0)
+        if not 0 <= rate < 1:
+            raise ValueError(f"dropout_rate is {rate}; it must be in [0, 1)")
         slope = getattr(self, "negative_slope", 0.0)
         if not 0 <= slope <= 1:
             raise ValueError(f"negative_slope is {slope}; it must be in [0, 1]")
 
+    def _check_tuple(self, field: dataclasses.Field) -> None:
+        """The elements have the type of the default's elements."""
+        value = getattr(self, field.name)
+        (wanted,) = {type(element) for element in field.default}
+        found = value if isinstance(value, tuple) else ()
+        if not isinstance(value, tuple) or {type(each) for each in found} - {wanted}:
+            kind = {int: "whole numbers", bool: "True or False"}[wanted]
+            raise ValueError(f"{field.name} is {value!r}; it must be a tuple of {kind}")
+
     @property
     def value_range(self) -> tuple[float, float]:
         """Of a generator's images: the ends of its output activation."""
-        return {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}[self.output]
+        return VALUE_RANGES[self.output]
 
     @property
     def stable_dtype(self) -> jnp.dtype:

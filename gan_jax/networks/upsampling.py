@@ -9,7 +9,7 @@ from flax import linen as nn
 from gan_jax.networks.convolution import Conv
 from gan_jax.networks.dcgan import ConvNetwork, condition_latents, to_maps
 from gan_jax.networks.initializers import KERNEL_INITIALIZERS
-from gan_jax.networks.mlp import OUTPUT_ACTIVATIONS
+from gan_jax.networks.network import OUTPUT_ACTIVATIONS
 from gan_jax.networks.reference import prepend_reference
 
 
@@ -28,6 +28,7 @@ class UpsamplingGenerator(ConvNetwork):
       dropout_rate: after every convolution.
     """
 
+    CHOICES: ClassVar = {**ConvNetwork.CHOICES, "output": OUTPUT_ACTIVATIONS}
     CONDITIONINGS: ClassVar = ("none", "one_hot", "embedding")
 
     image_shape: tuple[int, int, int] = (28, 28, 1)
