@@ -14,7 +14,7 @@ from gan_jax.build import ConfigError
 from gan_jax.command_line import override, update
 from gan_jax.evaluate import evaluate, format_scores
 from gan_jax.generator import open_checkpoints
-from gan_jax.report.metric_log import read_column
+from gan_jax.report.metric_log import read_column, read_metrics
 from gan_jax.train import train
 
 GUIDE = pathlib.Path(__file__).parents[1] / "docs" / "extending.md"
@@ -68,8 +68,7 @@ def test_a_users_own_file_is_trained_scored_and_drawn(config, tiny_world, tmp_pa
     saved = json.loads((workdir / "config.json").read_text())
     assert saved["generator"]["scale"] == 2.0
     assert saved["terms"]["r2"] == {"name": "my_gan:R2Penalty", "weight": 0.1}
-    rows = [json.loads(row) for row in (workdir / "metrics.jsonl").open()]
-    assert all(row["r2"] > 0 for row in rows)
+    assert all(row["r2"] > 0 for row in read_metrics(workdir))
     # The best checkpoint has the smallest distance.
     distances = read_column(workdir, "my_gan:FRECHET")
     assert sorted(distances) == [4, 8, 12]
