@@ -35,7 +35,7 @@ _STEP = flags.DEFINE_integer("step", None, "Checkpoint to use. Default: the late
 _ANALYSIS = flags.DEFINE_string("analysis", None, f"What to sample: {ANALYSES}.")
 _GROUPS = flags.DEFINE_string("groups", None, "Of arithmetic: A,B,C; see README.md.")
 _OUTPUT = flags.DEFINE_string("output", None, "Folder for samples. Default: the run's.")
-_SWEEP = flags.DEFINE_string("sweep", None, "Sweep FILE.")
+_SWEEP = flags.DEFINE_string("sweep", None, "Sweep FILE[:NAME].")
 _SET = flags.DEFINE_multi_string("set", [], "FIELD=VALUE for every run of a sweep.")
 _DISTRIBUTED = flags.DEFINE_bool("distributed", False, "One of several processes.")
 _COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0.")

@@ -6,6 +6,7 @@ and NAME.error, if it failed. What a table says is read from these files, so tha
 several processes that share a sweep write the same one.
 """
 
+import ast
 import contextlib
 import dataclasses
 import json
@@ -96,7 +97,7 @@ def run_sweep(file: str, workdir: pathlib.Path, settings: Sequence[str]) -> bool
     are done.
 
     Args:
-      file: has `get_sweep() -> list[Run]`.
+      file: "FILE" with a function `get_sweep() -> list[Run]`, or "FILE:NAME".
       settings: "FIELD=VALUE" of the config, for every run.
 
     Returns:
@@ -106,7 +107,7 @@ def run_sweep(file: str, workdir: pathlib.Path, settings: Sequence[str]) -> bool
       SweepError: the file is no sweep, a setting does not fit a run's config, or runs
         failed.
     """
-    folder = local_path(file, "sweep").absolute().parent
+    folder = local_path(file.partition(":")[0], "sweep").absolute().parent
     jobs = [_Job.plan(run, workdir, settings, folder) for run in load_sweep(file)]
     title = shlex.join([file, *(f"--set={setting}" for setting in settings)])
     elsewhere: list[_Job] = []
@@ -145,14 +146,22 @@ def run_sweep(file: str, workdir: pathlib.Path, settings: Sequence[str]) -> bool
     return True
 
 
-def load_sweep(file: str) -> list[Run]:
-    """The runs of a sweep file; SweepError if it has none or their names are unfit."""
+def load_sweep(sweep: str) -> list[Run]:
+    """The runs of "FILE[:NAME]", what the function NAME (get_sweep) of a file returns.
+
+    Raises:
+      SweepError: there is no such function, or what it returns is no list of runs with
+        names of folders.
+    """
+    file, _, name = sweep.partition(":")
+    name = name or "get_sweep"
+    path = local_path(file, "sweep")
     try:
-        runs = call_file(local_path(file, "sweep"), "get_sweep")
+        runs = call_file(path, name)
     except ConfigError as error:
-        raise SweepError(error) from error
+        raise SweepError(f"{error}{_known_sweeps(path, name)}") from error
     if not runs or not all(isinstance(run, Run) for run in runs):
-        raise SweepError(f"{file}: get_sweep() must return a list of Run, not {runs!r}")
+        raise SweepError(f"{file}: {name}() must return a list of Run, not {runs!r}")
     names = [run.name for run in runs]
     for name in names:
         if not re.fullmatch(r"[\w-]+", name):
@@ -160,6 +169,22 @@ def load_sweep(file: str) -> list[Run]:
         if names.count(name) > 1:
             raise SweepError(f"{file}: two runs have the name {name!r}")
     return runs
+
+
+def _known_sweeps(path: pathlib.Path, name: str) -> str:
+    """What a file has in place of a function that it lacks, for an error's end."""
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, SyntaxError):
+        return ""
+    names = [
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
+    ]
+    if not names or name in names:
+        return ""
+    return f"; it has {', '.join(names)}: --sweep={path}:{names[0]}"
 
 
 def build_config(run: Run, folder: pathlib.Path) -> ConfigDict:

@@ -494,7 +494,7 @@ MISTAKES = {
         "{empty} holds no run",
     ),
     "overrides of a sweep": (
-        ["--mode=sweep", "--sweep=sweeps/report_d_modes.py", "--config.seed=3"],
+        ["--mode=sweep", "--sweep=sweeps/report_d.py:modes", "--config.seed=3"],
         "takes --sweep=sweeps/NAME.py and --set, but no --config",
     ),
     "a shorter run": (
@@ -571,7 +571,7 @@ MISTAKES = {
     ),
     "sweep without a file": (["--mode=sweep"], "takes --sweep=sweeps/NAME.py"),
     "sweep of a config": (
-        [QUICKSTART, "--mode=sweep", "--sweep=sweeps/report_d_modes.py"],
+        [QUICKSTART, "--mode=sweep", "--sweep=sweeps/report_d.py:modes"],
         "takes --sweep=sweeps/NAME.py and --set, but no --config",
     ),
     "settings in training": (
@@ -585,7 +585,7 @@ MISTAKES = {
     "unknown field of a sweep": (
         [
             "--mode=sweep",
-            "--sweep=sweeps/report_d_modes.py",
+            "--sweep=sweeps/report_d.py:modes",
             "--workdir={empty}/a",
             "--set=num_step=3",
         ],
