@@ -21,6 +21,7 @@ from gan_jax.command_line import (
 from gan_jax.console import make_steadfast
 from gan_jax.describe import describe
 from gan_jax.evaluate import evaluate, format_scores
+from gan_jax.host_memory import return_large_blocks_when_freed
 from gan_jax.interrupts import announced_interrupts, let_second_signal_end_process
 from gan_jax.paths import local_path
 from gan_jax.sweep import RUN_ERRORS, SweepError, run_sweep
@@ -83,6 +84,7 @@ def build_config(workdir: pathlib.Path, overrides: Sequence[str]) -> ConfigDict:
 def main(arguments: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)
     make_steadfast()
+    return_large_blocks_when_freed()
     let_second_signal_end_process()
     _, *overrides = arguments
     check_flags(flags.FLAGS, overrides)

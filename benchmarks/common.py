@@ -22,7 +22,7 @@ from ml_collections import ConfigDict
 from gan_jax import build, training
 from gan_jax.data import Dataset
 from gan_jax.gan import Gan
-from gan_jax.parallel import OneDevice
+from gan_jax.parallel import Devices
 from gan_jax.steps import compile_run_steps
 from gan_jax.types import Batch, GanState
 
@@ -127,13 +127,13 @@ def jax_step(config: ConfigDict, gan: Gan) -> tuple[GanState, Callable]:
 
 
 def jax_program(
-    config: ConfigDict, dataset: Dataset, devices: OneDevice | None = None
+    config: ConfigDict, dataset: Dataset, devices: Devices | None = None
 ) -> tuple[Program, float]:
     """gan_jax's steps, compiled and called as the loop does; seconds to compile.
 
     On one device if none are given. A population's metrics are means over its members.
     """
-    devices = devices or OneDevice()
+    devices = devices or Devices()
     gan = build.build_gan(config, dataset.spec)
     num_steps = build.number_of_steps(config, len(dataset.train_labels))
     references = training.reference_examples(config, gan, dataset)

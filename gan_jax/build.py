@@ -31,7 +31,7 @@ from gan_jax.names import lookup
 from gan_jax.networks import DISCRIMINATORS, GENERATORS
 from gan_jax.objective import GAMES, TERMS, Objective
 from gan_jax.optimizers import make_optimizer
-from gan_jax.parallel import PARALLEL, OneDevice, batch_devices, member_devices
+from gan_jax.parallel import PARALLEL, Devices, batch_devices, member_devices
 from gan_jax.population import OWN
 from gan_jax.sampling import Sampler
 from gan_jax.sections import defaults
@@ -447,7 +447,7 @@ def seeds(config: ConfigDict) -> list[int]:
     return list(range(config.seed, config.seed + config.population))
 
 
-def build_devices(config: ConfigDict) -> OneDevice:
+def build_devices(config: ConfigDict) -> Devices:
     """All devices there are, as the config spreads its work over them."""
     try:
         if config.population > 1:

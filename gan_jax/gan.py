@@ -18,7 +18,7 @@ from gan_jax.networks.reference import REFERENCE, reference_batch
 from gan_jax.objective import Objective
 from gan_jax.objective.terms import DiscriminatorClassLoss
 from gan_jax.objective.view import View
-from gan_jax.parallel import OneDevice
+from gan_jax.parallel import Devices
 from gan_jax.random import named_keys, stream
 from gan_jax.types import Batch, PlayerState, PyTree, Verdict
 
@@ -84,7 +84,7 @@ class Gan:
     joint_batches: bool = False
     augmentations: Mapping[str, Augmentation] = dataclasses.field(default_factory=dict)
     modes: PhaseModes = PhaseModes()
-    devices: OneDevice = OneDevice()
+    devices: Devices = Devices()
 
     @property
     def num_classes(self) -> int:
@@ -124,7 +124,7 @@ class Gan:
                 "terms.generator_class_loss.weight=1 for the generator, do"
             )
 
-    def on(self, devices: OneDevice) -> "Gan":
+    def on(self, devices: Devices) -> "Gan":
         """The same GAN, whose losses are those of batches spread over devices."""
         return dataclasses.replace(
             self,

@@ -3,9 +3,8 @@
 One step source serves all classes here. A step asks them for what is drawn for every
 example of a batch, and for means over it:
 
-- `OneDevice`: the batch is where it is.
-- `ShardedDevices` (config.parallel 'jit'): the program is that of one device, on arrays
-  of the whole batch, which the compiler divides among the devices.
+- `Devices` (config.parallel 'jit'): the program is that of one device, on arrays of the
+  whole batch, which the compiler divides among the devices; one device is one of them.
 - `MappedDevices` ('pmap'): each device runs the program on its part of the batch; means
   over the batch are taken explicitly, inside networks over the axis `axis_name`.
 - `MemberDevices` (config.population): each device has its share of the members, whose
@@ -36,11 +35,20 @@ PARALLEL = ("jit", "pmap")
 
 
 @dataclasses.dataclass(frozen=True)
-class OneDevice:
-    """The whole batch on one device; the base of the others."""
+class Devices:
+    """Those that share each batch: one program, which the compiler divides (GSPMD).
+
+    The base of the others.
+
+    Attributes:
+      num_devices: of this host, or of all that run this program.
+      axis_name: of the mapped axis, inside networks and steps.
+      mesh: None: the batch is where it is, on one device.
+    """
 
     num_devices: int = 1
-    axis_name: str | None = None  # of the mapped axis, inside networks and steps
+    axis_name: str | None = None
+    mesh: Mesh | None = None
 
     def draw(
         self, function: Callable[[jax.Array, int], PyTree], key: jax.Array, size: int
@@ -51,11 +59,13 @@ class OneDevice:
           function: draws arrays [number, ...].
           size: number of examples that this program works on.
         """
-        return function(key, size)
+        return self.part(function(key, size))
 
     def part(self, examples: PyTree) -> PyTree:
         """Of arrays [B, ...] of the whole batch, what this program works on."""
-        return examples
+        if self.mesh is None:
+            return examples
+        return jax.lax.with_sharding_constraint(examples, self._sharding(AXIS))
 
     def own_key(self, key: jax.Array) -> jax.Array:
         """The key for what is drawn inside networks."""
@@ -70,55 +80,23 @@ class OneDevice:
 
         They are to be what `put` made of them, the data what `put_data` did.
         """
-        return jax.jit(run_steps, donate_argnums=(0, 1))
+        return jax.jit(run_steps, donate_argnums=(0, 1), out_shardings=self._sharding())
 
     def put(self, state_and_order: tuple[PyTree, PyTree]) -> tuple[PyTree, PyTree]:
         """The state and the order, on the devices."""
-        return state_and_order
+        return (
+            state_and_order if self.mesh is None else self._replicate(state_and_order)
+        )
 
     def put_data(self, examples: PyTree) -> PyTree:
-        """The training set, on the devices."""
-        return jax.device_put(examples)
+        """The training set, on the devices.
 
-
-@dataclasses.dataclass(frozen=True)
-class _Devices(OneDevice):
-    """Several devices, of this host or of all that run this program."""
-
-    mesh: Mesh = dataclasses.field(kw_only=True)
-
-    def put(self, state_and_order):
-        return self._replicate(state_and_order)
-
-    def put_data(self, examples):
-        return self._replicate(examples)
-
-    def _replicate(self, tree: PyTree) -> PyTree:
-        sharding = NamedSharding(self.mesh, PartitionSpec())
-        if jax.process_count() == 1:
-            return jax.device_put(tree, sharding)
-        return jax.tree.map(lambda array: _put_global(array, sharding), tree)
-
-
-class ShardedDevices(_Devices):
-    """One program over all devices, divided by the compiler (GSPMD)."""
-
-    def draw(self, function, key, size):
-        return self.part(function(key, size))
-
-    def part(self, examples):
-        sharding = NamedSharding(self.mesh, PartitionSpec(AXIS))
-        return jax.lax.with_sharding_constraint(examples, sharding)
-
-    def jit(self, run_steps):
-        everywhere = NamedSharding(self.mesh, PartitionSpec())
-        return jax.jit(run_steps, donate_argnums=(0, 1), out_shardings=everywhere)
-
-    def put_data(self, examples):
-        """With several hosts each keeps its share, filled up to equal sizes."""
+        With several hosts each keeps its share, filled up to equal sizes.
+        """
+        if self.mesh is None:
+            return jax.device_put(examples)
         if jax.process_count() == 1:
             return self._replicate(examples)
-        sharding = NamedSharding(self.mesh, PartitionSpec(AXIS))
 
         def share(array):
             length = -(-len(array) // self.num_devices) * self.num_devices
@@ -129,12 +107,22 @@ class ShardedDevices(_Devices):
                 return array[np.minimum(wanted, len(array) - 1)]
 
             shape = (length, *array.shape[1:])
-            return jax.make_array_from_callback(shape, sharding, rows)
+            return jax.make_array_from_callback(shape, self._sharding(AXIS), rows)
 
         return jax.tree.map(share, examples)
 
+    def _sharding(self, *axes: str) -> NamedSharding | None:
+        """Of arrays whose first axes are divided so; without axes of whole ones."""
+        return self.mesh and NamedSharding(self.mesh, PartitionSpec(*axes))
 
-class MappedDevices(_Devices):
+    def _replicate(self, tree: PyTree) -> PyTree:
+        sharding = self._sharding()
+        if jax.process_count() == 1:
+            return jax.device_put(tree, sharding)
+        return jax.tree.map(lambda array: _put_global(array, sharding), tree)
+
+
+class MappedDevices(Devices):
     """The program of one device on every device, with explicit means (pmap)."""
 
     def draw(self, function, key, size):
@@ -148,6 +136,9 @@ class MappedDevices(_Devices):
             return jax.lax.dynamic_slice_in_dim(array, number * size, size)
 
         return jax.tree.map(rows, examples)
+
+    def put_data(self, examples):
+        return self._replicate(examples)
 
     def own_key(self, key):
         return jax.random.fold_in(key, jax.lax.axis_index(AXIS))
@@ -171,13 +162,16 @@ class MappedDevices(_Devices):
 
 
 @dataclasses.dataclass(frozen=True)
-class MemberDevices(_Devices):
+class MemberDevices(Devices):
     """A population's members divided among the devices, which then share nothing.
 
     `own` says, as a prefix of (state, order), what has an axis of members in front.
     """
 
     own: PyTree = dataclasses.field(kw_only=True)
+
+    def put_data(self, examples):
+        return self._replicate(examples)
 
     def put(self, state_and_order):
         shardings = jax.tree.map(
@@ -204,7 +198,7 @@ class MemberDevices(_Devices):
 
 def batch_devices(
     parallel: str, batch_size: int, devices: Sequence[jax.Device] | None = None
-) -> OneDevice:
+) -> Devices:
     """Devices, all there are if none are given, over which a batch is spread.
 
     Raises:
@@ -213,7 +207,7 @@ def batch_devices(
     devices = devices or jax.devices()
     number = len(devices)
     if number == 1:
-        return OneDevice()
+        return Devices()
     if batch_size % number:
         lower = batch_size // number * number
         fitting = [size for size in (lower, lower + number) if size]
@@ -226,12 +220,12 @@ def batch_devices(
         if jax.process_count() > 1:
             raise ValueError("parallel is 'pmap', which is for one process; use 'jit'")
         return MappedDevices(number, AXIS, mesh=_mesh(devices))
-    return ShardedDevices(number, mesh=_mesh(devices))
+    return Devices(number, mesh=_mesh(devices))
 
 
 def member_devices(
     population: int, own: PyTree, devices: Sequence[jax.Device] | None = None
-) -> OneDevice:
+) -> Devices:
     """Devices, of those given or of all, over which a population is spread.
 
     As many as can have equally many members.
@@ -247,7 +241,7 @@ def member_devices(
             f"one process, and this run has {jax.process_count()} (a sweep shares runs)"
         )
     if number == 1:
-        return OneDevice()
+        return Devices()
     return MemberDevices(number, mesh=_mesh(devices[:number]), own=own)
 
 

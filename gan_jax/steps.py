@@ -12,7 +12,7 @@ from gan_jax.data.batches import EpochOrder, fixed_order, take_batch
 from gan_jax.gan import Gan
 from gan_jax.host_memory import return_freed_memory
 from gan_jax.networks.reference import REFERENCE
-from gan_jax.parallel import OneDevice
+from gan_jax.parallel import Devices
 from gan_jax.types import Batch, GanState, PlayerState, PyTree
 
 Metrics = dict[str, jax.Array]
@@ -229,7 +229,7 @@ def init_loop_state(
 def make_run_steps(
     train_step: TrainStep,
     *,
-    devices: OneDevice,
+    devices: Devices,
     batch_size: int,
     d_steps: int,
     flip: bool = False,

@@ -24,9 +24,8 @@ from gan_jax.generator import (
     open_checkpoints,
     sample_grid,
 )
-from gan_jax.host_memory import return_large_blocks_when_freed
 from gan_jax.interrupts import Interrupts, caught_interrupts
-from gan_jax.parallel import OneDevice
+from gan_jax.parallel import Devices
 from gan_jax.paths import local_path
 from gan_jax.population import variables_of_members
 from gan_jax.precision import in_32_bits
@@ -64,8 +63,7 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> bool:
 
     Writes config.json, metrics.jsonl, TensorBoard events, samples/, checkpoints/ and
     curves.png. SIGINT and SIGTERM end it after the call to the device in progress (or
-    the scoring of a checkpoint), with a checkpoint. From then on the C library gives
-    large blocks of memory back when they are freed.
+    the scoring of a checkpoint), with a checkpoint.
 
     Returns:
       Whether training is complete, rather than interrupted.
@@ -74,7 +72,6 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> bool:
       ConfigError, DataError, CheckpointError: see there.
       TrainingDivergedError: a metric became NaN or infinite.
     """
-    return_large_blocks_when_freed()
     workdir = local_path(workdir, "workdir")
     build.check_config(config)
     devices = build.build_devices(config)
@@ -202,7 +199,7 @@ class _Loop:
     workdir: pathlib.Path
     dataset: Dataset
     gan: Gan
-    devices: OneDevice
+    devices: Devices
     checkpoints: Checkpointer
     scores: dict[int, float]  # of checkpoints, by step
     log: MetricLog | None  # in the main process

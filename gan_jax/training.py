@@ -14,7 +14,7 @@ from gan_jax.build import ConfigError, build_optimizer, seeds
 from gan_jax.data import Dataset
 from gan_jax.data.batches import EpochOrder
 from gan_jax.gan import Gan
-from gan_jax.parallel import OneDevice
+from gan_jax.parallel import Devices
 from gan_jax.population import run_members, stack_members
 from gan_jax.random import root_keys
 from gan_jax.steps import (
@@ -73,7 +73,7 @@ def build_training(
     gan: Gan,
     num_steps: int,
     references: Sequence[Batch] | None = None,
-    devices: OneDevice = OneDevice(),  # noqa: B008
+    devices: Devices = Devices(),  # noqa: B008
 ) -> tuple[Callable, LoopState]:
     """The jitted function that runs many train steps, and the state before the first.
 

@@ -40,7 +40,7 @@ def main() -> None:
         config.population = int(number) if how == "population" else 1
         seed = None
         if how == "perturbed":
-            spread_over, seed = parallel.OneDevice(), int(number)
+            spread_over, seed = parallel.Devices(), int(number)
         elif how == "population":
             spread_over = parallel.member_devices(config.population, OWN, devices)
         else:
@@ -51,7 +51,7 @@ def main() -> None:
             if number not in alone:
                 single = config.copy_and_resolve_references()
                 single.population, single.seed = 1, config.seed + number
-                alone[number] = train(single, parallel.OneDevice())
+                alone[number] = train(single, parallel.Devices())
             state = member(trained, number) if how == "population" else trained
             differences[spread] = max(
                 differences[spread], largest_difference(alone[number], state)
@@ -61,7 +61,7 @@ def main() -> None:
 
 def train(
     config: ConfigDict,
-    devices: parallel.OneDevice,
+    devices: parallel.Devices,
     perturbation_seed: int | None = None,
 ):
     spec = build.dataset_spec(config)

@@ -16,7 +16,7 @@ import pytest
 from gan_jax import parallel
 from gan_jax.build import ConfigError, build_devices, check_config
 from gan_jax.networks.dcgan import DCGANDiscriminator
-from gan_jax.parallel import MappedDevices, OneDevice, batch_devices
+from gan_jax.parallel import Devices, MappedDevices, batch_devices
 from gan_jax.report.metric_log import read_metrics
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -295,7 +295,7 @@ def test_batches_that_do_not_divide_are_refused(small_config, monkeypatch):
 
 
 def test_one_device_needs_no_mesh():
-    assert batch_devices("jit", 7) == OneDevice() == batch_devices("pmap", 7)
+    assert batch_devices("jit", 7) == Devices() == batch_devices("pmap", 7)
     assert parallel.any_process(True) and not parallel.any_process(False)
     assert parallel.of_main(0.1) == 0.1 and parallel.is_main()
 

@@ -12,7 +12,7 @@ from conftest import ONE_HIDDEN_LAYER, stack
 from gan_jax import build, steps
 from gan_jax.data.batches import EpochOrder
 from gan_jax.gan import Gan
-from gan_jax.parallel import OneDevice
+from gan_jax.parallel import Devices
 from gan_jax.steps import (
     init_loop_state,
     init_state,
@@ -261,7 +261,7 @@ def test_average_of_the_generator(before, generator_step):
 class RecordingGan:
     """Losses of one parameter; its metrics tell which batch and key they were given."""
 
-    devices = OneDevice()
+    devices = Devices()
 
     def discriminator_loss(self, params, discriminator, generator, real, key):
         seen = {
@@ -299,7 +299,7 @@ def test_every_discriminator_update_has_a_real_batch_of_its_own():
     train_step, state = recording_step(d_steps=3)
     numbered = Batch(DATA.images, jnp.arange(NUM_EXAMPLES, dtype=jnp.int32))
     loop_state = init_loop_state(train_step, state, stack([REAL] * 3))
-    run_steps = make_run_steps(train_step, devices=OneDevice(), batch_size=6, d_steps=3)
+    run_steps = make_run_steps(train_step, devices=Devices(), batch_size=6, d_steps=3)
 
     loop_state, _ = jax.jit(run_steps)(
         loop_state, EpochOrder.empty(KEY, NUM_EXAMPLES), numbered, jnp.int32(4)
@@ -337,7 +337,7 @@ def test_metrics_are_means_over_the_updates():
 def test_updates_per_step_are_exact(d_steps, g_steps):
     train_step, state = recording_step(d_steps, g_steps)
     run_steps = make_run_steps(
-        train_step, devices=OneDevice(), batch_size=6, d_steps=d_steps
+        train_step, devices=Devices(), batch_size=6, d_steps=d_steps
     )
 
     state, _ = jax.jit(run_steps)(

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import jax
 
-from gan_jax.parallel import OneDevice
+from gan_jax.parallel import Devices
 from gan_jax.random import stream
 from gan_jax.types import Batch, PyTree, Verdict
 
@@ -24,7 +24,7 @@ class View(NamedTuple):
     fake_verdict: Verdict
     key: jax.Array  # of the noise that the reader of this view draws
     judge: Callable[[Batch, jax.Array], Verdict]
-    devices: OneDevice
+    devices: Devices
 
     def discriminate(self, images: jax.Array, labels: jax.Array) -> Verdict:
         """The discriminator's verdict on other images, [B, H, W, C] and labels [B].

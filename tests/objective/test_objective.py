@@ -15,7 +15,7 @@ from gan_jax.objective.terms import (
     r1_penalty,
 )
 from gan_jax.objective.view import View
-from gan_jax.parallel import OneDevice
+from gan_jax.parallel import Devices
 from gan_jax.types import Verdict
 
 REAL = np.array([2.0, -1.0, 0.5, -3.0])
@@ -91,7 +91,7 @@ def view_of(real, fake):
         fake_verdict=Verdict(fake),
         key=None,
         judge=None,
-        devices=OneDevice(),
+        devices=Devices(),
     )
 
 
