@@ -80,13 +80,15 @@ class Devices:
 
         They are to be what `put` made of them, the data what `put_data` did.
         """
+        if self.mesh is None:
+            return jax.jit(run_steps, donate_argnums=(0, 1))
         return jax.jit(run_steps, donate_argnums=(0, 1), out_shardings=self._sharding())
 
     def put(self, state_and_order: tuple[PyTree, PyTree]) -> tuple[PyTree, PyTree]:
         """The state and the order, on the devices."""
-        return (
-            state_and_order if self.mesh is None else self._replicate(state_and_order)
-        )
+        if self.mesh is None:
+            return state_and_order
+        return self._replicate(state_and_order)
 
     def put_data(self, examples: PyTree) -> PyTree:
         """The training set, on the devices.
@@ -111,9 +113,9 @@ class Devices:
 
         return jax.tree.map(share, examples)
 
-    def _sharding(self, *axes: str) -> NamedSharding | None:
+    def _sharding(self, *axes: str) -> NamedSharding:
         """Of arrays whose first axes are divided so; without axes of whole ones."""
-        return self.mesh and NamedSharding(self.mesh, PartitionSpec(*axes))
+        return NamedSharding(self.mesh, PartitionSpec(*axes))
 
     def _replicate(self, tree: PyTree) -> PyTree:
         sharding = self._sharding()
