@@ -169,7 +169,7 @@ def update(config: ConfigDict, fields: Mapping[str, Any]) -> None:
         _check_field(config, field, field)
         try:
             config.update_from_flattened_dict({field: value})
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
+        except _FLAG_ERRORS as error:
             raise ConfigError(f"{field}: {error}") from error
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import gan_jax
+from gan_jax import metrics
 from gan_jax.analyses import analyse
 from gan_jax.augment import random_flips, random_shifts
 from gan_jax.evaluate import evaluate
@@ -67,6 +68,23 @@ def test_a_loaded_generator(tiny_run):
         )
 
     assert_same(images)
+
+
+def test_scores():
+    logits = np.random.default_rng(5).normal(size=(30, 4), scale=3)
+    labels = np.arange(30) % 4
+    images = np.arange(12 * 8, dtype=np.uint8).reshape(12, 4, 2, 1)
+
+    def scores(logits):
+        return (
+            metrics.inception_score(logits, 3),
+            metrics.accuracy(logits, labels),
+            metrics.class_frequencies(logits),
+            metrics.nearest_neighbours(images, images[::-1], 2),
+        )
+
+    assert_same(lambda: scores(logits.astype(np.float32)))
+    assert_same(lambda: scores(jnp.asarray(logits)))  # float64 in that mode
 
 
 @pytest.mark.slow
