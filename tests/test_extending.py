@@ -42,6 +42,7 @@ def config(my_gan, small_config):
             "checkpoint_every": 4,
             "sample_every": 12,
             "data.source": "embedded",
+            "loss.label_smoothing": "none",
             "checkpoints.keep_latest": 1,
             "checkpoints.best_num_samples": 150,
             "eval.num_samples": 150,

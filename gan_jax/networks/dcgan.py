@@ -6,22 +6,69 @@ are [C, H, W, B], see layers.py.
 """
 
 import math
-from typing import ClassVar
+from collections.abc import Callable
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from gan_jax.networks.convolution import Conv, ConvTranspose
-from gan_jax.networks.initializers import KERNEL_INITIALIZERS
+from gan_jax.names import lookup
+from gan_jax.networks.base import OUTPUT_ACTIVATIONS, Network
 from gan_jax.networks.layers import Dropout, max_pool_2x2
 from gan_jax.networks.minibatch import MinibatchDiscrimination
-from gan_jax.networks.network import OUTPUT_ACTIVATIONS, Network
 from gan_jax.networks.normalization import VirtualBatchNorm
 from gan_jax.networks.reference import prepend_reference
 from gan_jax.types import Verdict
 
-NORMS = ("batch", "virtual", "none")
+
+class Norm(NamedTuple):
+    """A normalisation of features, by name in NORMS.
+
+    `apply(network, features, labels, train=..., name=...)` is called inside a compact
+    method of the network: features [B, F] or [C, H, W, B] in and out; labels [B] or
+    None, for norms that depend on the class.
+    """
+
+    apply: Callable[..., jax.Array]
+    mixes_examples: bool = False  # whether it does, in train mode
+    refers: bool = False  # whether it needs a reference batch in front
+
+
+def _batch_norm(network, features, labels, *, train, name):
+    del labels
+    return nn.BatchNorm(
+        use_running_average=not train,
+        axis=1 if features.ndim == 2 else 0,
+        momentum=network.norm_momentum,
+        epsilon=network.norm_epsilon,
+        dtype=network.stable_dtype,
+        axis_name=network.axis_name,
+        name=name,
+    )(features)
+
+
+def _virtual_batch_norm(network, features, labels, *, train, name):
+    del labels, train
+    feature_axis, batch_axis = (1, 0) if features.ndim == 2 else (0, 3)
+    return VirtualBatchNorm(
+        network.reference_size,
+        feature_axis=feature_axis,
+        batch_axis=batch_axis,
+        epsilon=network.norm_epsilon,
+        name=name,
+    )(features.astype(network.stable_dtype))
+
+
+def _no_norm(network, features, labels, *, train, name):
+    return features
+
+
+NORMS: dict[str, Norm] = {
+    "batch": Norm(_batch_norm, mixes_examples=True),
+    "virtual": Norm(_virtual_batch_norm, refers=True),
+    "none": Norm(_no_norm),
+}
 _POSITIVE_FIELDS = (
     "reference_examples",
     "filter_multiplier",
@@ -70,11 +117,11 @@ class ConvNetwork(Network):
 
     @property
     def reference_size(self) -> int:
-        return self.reference_examples if self.norm == "virtual" else 0
+        return self.reference_examples if lookup(self.norm, NORMS).refers else 0
 
     @property
     def mixes_examples(self) -> bool:
-        return self.norm == "batch"
+        return lookup(self.norm, NORMS).mixes_examples
 
     def check(self) -> None:
         super().check()
@@ -98,34 +145,20 @@ class ConvNetwork(Network):
         directly = normalized and self.norm != "none" and not self.norm_after_activation
         return self.use_bias and not directly
 
-    def normalize(self, features: jax.Array, *, train: bool, name: str) -> jax.Array:
-        """Normalises dense features [B, F] or feature maps [C, H, W, B]."""
-        feature_axis, batch_axis = (1, 0) if features.ndim == 2 else (0, 3)
-        match self.norm:
-            case "batch":
-                return nn.BatchNorm(
-                    use_running_average=not train,
-                    axis=feature_axis,
-                    momentum=self.norm_momentum,
-                    epsilon=self.norm_epsilon,
-                    dtype=self.stable_dtype,
-                    axis_name=self.axis_name,
-                    name=name,
-                )(features)
-            case "virtual":
-                return VirtualBatchNorm(
-                    self.reference_size,
-                    feature_axis=feature_axis,
-                    batch_axis=batch_axis,
-                    epsilon=self.norm_epsilon,
-                    name=name,
-                )(features.astype(self.stable_dtype))
-            case "none":
-                return features
+    def normalize(
+        self, features: jax.Array, labels: jax.Array | None, *, train: bool, name: str
+    ) -> jax.Array:
+        """Normalises dense features [B, F] or feature maps [C, H, W, B].
+
+        `labels` [B] are what the network sees of them; None: nothing.
+        """
+        norm = lookup(self.norm, NORMS)
+        return norm.apply(self, features, labels, train=train, name=name)
 
     def activate(
         self,
         features: jax.Array,
+        labels: jax.Array | None,
         *,
         normalized: bool,
         train: bool,
@@ -135,14 +168,18 @@ class ConvNetwork(Network):
     ) -> jax.Array:
         """What follows a layer: [norm], activation, [dropout], [pool], or norm last."""
         if normalized and not self.norm_after_activation:
-            features = self.normalize(features, train=train, name=f"{name}_norm")
+            features = self.normalize(
+                features, labels, train=train, name=f"{name}_norm"
+            )
         features = nn.leaky_relu(features, self.negative_slope)
         if dropout:
             features = self.drop(features, train=train)
         if pool:
             features = max_pool_2x2(features)
         if normalized and self.norm_after_activation:
-            features = self.normalize(features, train=train, name=f"{name}_norm")
+            features = self.normalize(
+                features, labels, train=train, name=f"{name}_norm"
+            )
         return features
 
     def drop(self, features: jax.Array, *, train: bool) -> jax.Array:
@@ -183,6 +220,8 @@ def condition_latents(
     'one_hot': concatenated, [B, Z + classes] (Mirza & Osindero 2014). 'embedding': the
     product with a learned vector of the class, [B, Z] (the AC-GAN of Keras's examples).
     """
+    if labels is None:
+        return latents
     match module.conditioning:
         case "one_hot":
             return jnp.concatenate([latents, module.one_hot(labels)], axis=-1)
@@ -261,15 +300,17 @@ class DCGANGenerator(ConvNetwork):
             features = self.dense(
                 size, use_bias=self.biased(normalized=True), name=name
             )(features)
-            features = self.activate(features, normalized=True, train=train, name=name)
-        if self.conditioning == "branches":
+            features = self.activate(
+                features, labels, normalized=True, train=train, name=name
+            )
+        if labels is not None and self.conditioning == "branches":
             maps = self._branches(features, labels, train)
         else:
-            maps = self._project(features, train, "projection")
+            maps = self._project(features, labels, train, "projection")
             maps = self._conv_transpose(0)(maps)
         for layer in range(1, len(self.strides)):
             maps = self.activate(
-                maps, normalized=True, train=train, name=f"conv_{layer - 1}"
+                maps, labels, normalized=True, train=train, name=f"conv_{layer - 1}"
             )
             if layer == len(self.filters):
                 maps = self.drop(maps, train=train)
@@ -279,26 +320,29 @@ class DCGANGenerator(ConvNetwork):
 
     def _conv_transpose(
         self, layer: int, *, name: str | None = None, use_bias: bool = True
-    ) -> ConvTranspose:
+    ) -> nn.Module:
         last = layer == len(self.filters)
         features = self.image_shape[-1]
         if not last:
             features = self.filters[layer] * self.filter_multiplier
-        return ConvTranspose(
+        return self.conv_transpose(
             features,
             self.kernel_size,
             strides=self.strides[layer],
             use_bias=use_bias and self.biased(normalized=not last),
-            kernel_init=KERNEL_INITIALIZERS[self.kernel_init],
-            dtype=self.dtype,
             name=name or f"conv_{layer}",
         )
 
-    def _project(self, features: jax.Array, train: bool, name: str) -> jax.Array:
+    def _project(
+        self, features: jax.Array, labels: jax.Array | None, train: bool, name: str
+    ) -> jax.Array:
         """The first feature maps, [C, h, w, B], of dense features [B, F]."""
-        return to_maps(self._projected(features, train, name), *self._first_size)
+        projected = self._projected(features, labels, train, name)
+        return to_maps(projected, *self._first_size)
 
-    def _projected(self, features: jax.Array, train: bool, name: str) -> jax.Array:
+    def _projected(
+        self, features: jax.Array, labels: jax.Array | None, train: bool, name: str
+    ) -> jax.Array:
         size = math.prod(self._first_size) * self._projection_filters
         normalized = self.projection_norm
         features = self.dense(
@@ -309,7 +353,7 @@ class DCGANGenerator(ConvNetwork):
                 features, normalized=normalized, train=train, name=name
             )
         if normalized:
-            return self.normalize(features, train=train, name=f"{name}_norm")
+            return self.normalize(features, labels, train=train, name=f"{name}_norm")
         return features
 
     @property
@@ -334,20 +378,19 @@ class DCGANGenerator(ConvNetwork):
         """
 
         def branch(maps, name):
-            return ConvTranspose(
+            layer = self.conv_transpose(
                 self._projection_filters,
                 self.branch_kernel_size,
                 use_bias=self.use_bias,
-                kernel_init=KERNEL_INITIALIZERS[self.kernel_init],
-                dtype=self.dtype,
                 name=name,
-            )(maps)
+            )
+            return layer(maps)
 
         latent_maps = branch(
-            self._project(latents, train, "latent_projection"), "latent_branch"
+            self._project(latents, labels, train, "latent_projection"), "latent_branch"
         )
         one_hot = self.one_hot(labels)
-        projected = self._projected(one_hot, train, "label_projection")
+        projected = self._projected(one_hot, labels, train, "label_projection")
         counts = jnp.maximum(one_hot.sum(axis=0), 1)[:, None]
         of_classes = (one_hot.T @ projected) / counts
         label_maps = branch(to_maps(of_classes, *self._first_size), "label_branch")
@@ -398,7 +441,8 @@ class DCGANDiscriminator(ConvNetwork):
     def mixes_examples(self) -> bool:
         """As elsewhere; with minibatch discrimination in eval mode too."""
         normalizes = any(self.norm_layers) or (self.dense_norm and self.dense_sizes)
-        return bool((self.norm == "batch" and normalizes) or self.minibatch_kernels > 0)
+        mixes = super().mixes_examples and normalizes
+        return bool(mixes or self.minibatch_kernels > 0)
 
     def check(self) -> None:
         super().check()
@@ -432,12 +476,13 @@ class DCGANDiscriminator(ConvNetwork):
         )
         maps = images.transpose(3, 1, 2, 0)
         for layer in range(len(self.filters)):
-            if layer == 0 and self.conditioning in ("one_hot", "branches"):
+            if layer == 0 and labels is not None and self.conditioning != "auxiliary":
                 maps = self._labelled(maps, self.one_hot(labels))
             else:
                 maps = self._conv(layer)(maps)
             maps = self.activate(
                 maps,
+                labels,
                 normalized=self.norm_layers[layer],
                 train=train,
                 name=f"conv_{layer}",
@@ -453,7 +498,7 @@ class DCGANDiscriminator(ConvNetwork):
                 size, use_bias=self.biased(normalized=self.dense_norm), name=name
             )(features)
             features = self.activate(
-                features, normalized=self.dense_norm, train=train, name=name
+                features, labels, normalized=self.dense_norm, train=train, name=name
             )
         features = features[self.reference_size :]
         logits = self.dense(1, use_bias=True, name="logit")(features)[:, 0]
@@ -465,14 +510,12 @@ class DCGANDiscriminator(ConvNetwork):
 
     def _conv(
         self, layer: int, *, name: str | None = None, use_bias: bool = True
-    ) -> Conv:
-        return Conv(
+    ) -> nn.Module:
+        return self.conv(
             self.filters[layer] * self.filter_multiplier,
             self.kernel_sizes[layer],
             strides=self.strides[layer],
             use_bias=use_bias and self.biased(normalized=self.norm_layers[layer]),
-            kernel_init=KERNEL_INITIALIZERS[self.kernel_init],
-            dtype=self.dtype,
             name=name or f"conv_{layer}",
         )
 
@@ -495,14 +538,10 @@ class DCGANDiscriminator(ConvNetwork):
             filters = self.branch_filters * self.filter_multiplier
 
             def branch(maps, name):
-                return Conv(
-                    filters,
-                    self.branch_kernel_size,
-                    use_bias=self.use_bias,
-                    kernel_init=KERNEL_INITIALIZERS[self.kernel_init],
-                    dtype=self.dtype,
-                    name=name,
-                )(maps)
+                layer = self.conv(
+                    filters, self.branch_kernel_size, use_bias=self.use_bias, name=name
+                )
+                return layer(maps)
 
             drawn = self.dense(
                 height * width * filters, use_bias=self.use_bias, name="label_maps"

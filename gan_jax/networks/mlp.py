@@ -12,9 +12,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gan_jax.networks.base import OUTPUT_ACTIVATIONS, Network
 from gan_jax.networks.initializers import KERNEL_INITIALIZERS
 from gan_jax.networks.layers import Dropout
-from gan_jax.networks.network import OUTPUT_ACTIVATIONS, Network
 from gan_jax.types import Verdict
 
 ACTIVATIONS: dict[str, Callable[[jax.Array, float], jax.Array]] = {

@@ -6,10 +6,8 @@ from typing import ClassVar
 import jax
 from flax import linen as nn
 
-from gan_jax.networks.convolution import Conv
+from gan_jax.networks.base import OUTPUT_ACTIVATIONS
 from gan_jax.networks.dcgan import ConvNetwork, condition_latents, to_maps
-from gan_jax.networks.initializers import KERNEL_INITIALIZERS
-from gan_jax.networks.network import OUTPUT_ACTIVATIONS
 from gan_jax.networks.reference import prepend_reference
 
 
@@ -66,16 +64,13 @@ class UpsamplingGenerator(ConvNetwork):
         )(features)
         maps = to_maps(features, height // factor, width // factor)
         for layer in range(2 * self.num_blocks):
-            maps = Conv(
-                filters,
-                self.kernel_size,
-                use_bias=self.biased(normalized=True),
-                kernel_init=KERNEL_INITIALIZERS[self.kernel_init],
-                dtype=self.dtype,
-                name=f"conv_{layer}",
-            )(maps)
+            name = f"conv_{layer}"
+            use_bias = self.biased(normalized=True)
+            maps = self.conv(filters, self.kernel_size, use_bias=use_bias, name=name)(
+                maps
+            )
             maps = self.activate(
-                maps, normalized=True, train=train, name=f"conv_{layer}", dropout=True
+                maps, labels, normalized=True, train=train, name=name, dropout=True
             )
             if layer % 2:
                 maps = maps.repeat(2, axis=1).repeat(2, axis=2)

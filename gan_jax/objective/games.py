@@ -101,41 +101,29 @@ class Game:
       boundary: a logit above it takes the image for real. Without meaning for a
         Wasserstein critic, which is defined up to a constant.
       compares_real: whether the generator's side needs the verdict on real images.
+      has_targets: whether label smoothing has a meaning.
+      label_smoothing: of real images 'none', 'fixed', 'random'; of both 'two_sided';
+        see `make_targets`.
+      label_smoothing_amount: in [0, 1].
     """
 
     boundary: ClassVar[float] = 0.0
     compares_real: ClassVar[bool] = False
-
-    def check(self) -> None:
-        """Raises ValueError("field ...") for settings out of range."""
-
-    def discriminator(self, view: View) -> jax.Array:
-        """The discriminator's mean loss, []."""
-        raise NotImplementedError
-
-    def generator(self, view: View) -> jax.Array:
-        """The generator's mean loss, []."""
-        raise NotImplementedError
-
-
-@dataclasses.dataclass(frozen=True)
-class SmoothedGame(Game):
-    """A game with targets, which may be smoothed; see `make_targets`.
-
-    Attributes:
-      label_smoothing: of real images 'none', 'fixed', 'random'; of both 'two_sided'.
-      label_smoothing_amount: in [0, 1].
-    """
+    has_targets: ClassVar[bool] = False
 
     label_smoothing: str = "none"
     label_smoothing_amount: float = 0.0
 
     def check(self) -> None:
+        """Raises ValueError("field ...") for settings out of range."""
         kind, amount = self.label_smoothing, self.label_smoothing_amount
         if kind not in LABEL_SMOOTHING_KINDS:
+            known = ", ".join(map(repr, LABEL_SMOOTHING_KINDS))
+            raise ValueError(f"label_smoothing is {kind!r}; known: {known}")
+        if kind != "none" and not self.has_targets:
             raise ValueError(
-                f"label_smoothing is {kind!r}; known: "
-                f"{', '.join(map(repr, LABEL_SMOOTHING_KINDS))}"
+                f"label_smoothing is {kind!r}, but {type(self).__name__} has no target "
+                "to smooth: set it to 'none'"
             )
         if not 0 <= amount <= 1:
             raise ValueError(
@@ -155,9 +143,19 @@ class SmoothedGame(Game):
             )
         )
 
+    def discriminator(self, view: View) -> jax.Array:
+        """The discriminator's mean loss, []."""
+        raise NotImplementedError
 
-class NonSaturating(SmoothedGame):
+    def generator(self, view: View) -> jax.Array:
+        """The generator's mean loss, []."""
+        raise NotImplementedError
+
+
+class NonSaturating(Game):
     """Cross-entropy; the generator ascends log D(G(z)). Goodfellow et al. 2014."""
+
+    has_targets = True
 
     def discriminator(self, view: View) -> jax.Array:
         return cross_entropy_discriminator_loss(*_logits(view), self.targets(view))
@@ -173,10 +171,11 @@ class Minimax(NonSaturating):
         return minimax_generator_loss(view.fake_verdict.logits)
 
 
-class LeastSquares(SmoothedGame):
+class LeastSquares(Game):
     """Squared differences from the targets. Mao et al. 2017."""
 
     boundary = 0.5
+    has_targets = True
 
     def discriminator(self, view: View) -> jax.Array:
         return least_squares_discriminator_loss(*_logits(view), self.targets(view))

@@ -37,6 +37,8 @@ class Objective:
         except ValueError as error:
             raise ValueError(f"loss.{error}") from None
         for name, term in self.terms.items():
+            if not term.weight:
+                continue
             try:
                 term.check(gan)
             except ValueError as error:

@@ -1,16 +1,38 @@
 """What every generator and discriminator has."""
 
 import dataclasses
-from collections.abc import Collection, Mapping
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from gan_jax.names import lookup
+from gan_jax.networks.convolution import Conv, ConvTranspose
 from gan_jax.networks.initializers import KERNEL_INITIALIZERS
 
 OUTPUT_ACTIVATIONS = {"tanh": jnp.tanh, "sigmoid": nn.sigmoid}
 VALUE_RANGES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
+
+
+class SpectralNorm(nn.Module):
+    """A layer whose kernel is divided by its largest singular value.
+
+    By one power iteration a call in train mode, whose vectors are kept in
+    `batch_stats`. Source: Miyato et al. 2018, algorithm 1.
+    """
+
+    layer: nn.Module
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array) -> jax.Array:
+        trains = self.is_mutable_collection("batch_stats")
+        return nn.SpectralNorm(self.layer)(inputs, update_stats=trains)
+
+
+# Each takes a layer and returns one in its place.
+WEIGHT_NORMS = {"none": lambda layer: layer, "spectral": SpectralNorm}
 
 
 class Network(nn.Module):
@@ -22,6 +44,7 @@ class Network(nn.Module):
       num_classes: of the data.
       conditioning: how this network uses labels, one of its CONDITIONINGS.
       kernel_init: a name from KERNEL_INITIALIZERS.
+      weight_norm: of every dense layer and convolution, a name from WEIGHT_NORMS.
       dtype: of matrix products and convolutions, and of what they give. Parameters,
         norms, logits and images have `stable_dtype` all the same.
       axis_name: of the mapped axis over which a batch is spread, for layers that see
@@ -42,8 +65,9 @@ class Network(nn.Module):
         "axis_name",
     )
     # Fields that hold a name, and the names that they may hold.
-    CHOICES: ClassVar[Mapping[str, Collection[str]]] = {
-        "kernel_init": KERNEL_INITIALIZERS
+    CHOICES: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "kernel_init": KERNEL_INITIALIZERS,
+        "weight_norm": WEIGHT_NORMS,
     }
     CONDITIONINGS: ClassVar[tuple[str, ...]] = ("none",)
     mixes_examples: ClassVar[bool] = False
@@ -52,15 +76,17 @@ class Network(nn.Module):
     num_classes: int = 10
     conditioning: str = "none"
     kernel_init: str = "xavier_uniform"
+    weight_norm: str = "none"
     dtype: jnp.dtype = jnp.float32
     axis_name: str | None = None
 
     def check(self) -> None:
         """Raises ValueError for settings out of range, alone or together."""
         for field, known in self.CHOICES.items():
-            if getattr(self, field) not in known:
-                names = ", ".join(map(repr, known))
-                raise ValueError(f"{field} is {getattr(self, field)!r}; known: {names}")
+            try:
+                lookup(getattr(self, field), known)
+            except ValueError as error:
+                raise ValueError(f"{field} {error}") from None
         for field in dataclasses.fields(self):
             if isinstance(field.default, tuple) and field.name not in self.GIVEN:
                 self._check_tuple(field)
@@ -90,11 +116,46 @@ class Network(nn.Module):
         """float32 where `dtype` is lower, for what must not be rounded further."""
         return jnp.promote_types(self.dtype, jnp.float32)
 
-    def dense(self, features: int, *, use_bias: bool, name: str) -> nn.Dense:
-        return nn.Dense(
+    def dense(self, features: int, *, use_bias: bool, name: str) -> nn.Module:
+        """[B, F] to [B, features]."""
+        return self._layer(nn.Dense, features, use_bias=use_bias, name=name)
+
+    def conv(
+        self,
+        features: int,
+        kernel_size: int,
+        *,
+        strides: int = 1,
+        use_bias: bool,
+        name: str,
+    ) -> nn.Module:
+        """[C, H, W, B] to [features, ceil(H / strides), ceil(W / strides), B]."""
+        return self._layer(
+            Conv, features, kernel_size, strides=strides, use_bias=use_bias, name=name
+        )
+
+    def conv_transpose(
+        self,
+        features: int,
+        kernel_size: int,
+        *,
+        strides: int = 1,
+        use_bias: bool,
+        name: str,
+    ) -> nn.Module:
+        """[C, H, W, B] to [features, H * strides, W * strides, B]."""
+        return self._layer(
+            ConvTranspose,
             features,
+            kernel_size,
+            strides=strides,
             use_bias=use_bias,
-            dtype=self.dtype,
-            kernel_init=KERNEL_INITIALIZERS[self.kernel_init],
             name=name,
+        )
+
+    def _layer(self, layer: type[nn.Module], *arguments, **fields) -> nn.Module:
+        normalize = lookup(self.weight_norm, WEIGHT_NORMS)
+        initializer = lookup(self.kernel_init, KERNEL_INITIALIZERS)
+        return normalize(
+            layer(*arguments, dtype=self.dtype, kernel_init=initializer, **fields)
         )
