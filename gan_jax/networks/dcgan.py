@@ -350,7 +350,7 @@ class DCGANGenerator(ConvNetwork):
         )(features)
         if self.projection_activation:
             return self.activate(
-                features, normalized=normalized, train=train, name=name
+                features, labels, normalized=normalized, train=train, name=name
             )
         if normalized:
             return self.normalize(features, labels, train=train, name=f"{name}_norm")

@@ -13,7 +13,6 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.networks.base import OUTPUT_ACTIVATIONS, Network
-from gan_jax.networks.initializers import KERNEL_INITIALIZERS
 from gan_jax.networks.layers import Dropout
 from gan_jax.types import Verdict
 
@@ -23,37 +22,28 @@ ACTIVATIONS: dict[str, Callable[[jax.Array, float], jax.Array]] = {
 }
 
 
-class ConditionalDense(nn.Module):
+class ConditionalDense(Network):
     """A dense layer; with labels, `label_width` of its units see only the label.
 
     Inputs [B, F] and labels [B] (or None) give [B, features].
     Source: Dittrich, the cGAN's first hidden layer.
     """
 
-    features: int
-    label_width: int
-    num_classes: int
-    use_bias: bool
-    kernel_init: Callable
-    dtype: jnp.dtype = jnp.float32
+    features: int = 512
+    label_width: int = 64
+    use_bias: bool = True
 
     @nn.compact
     def __call__(self, inputs: jax.Array, labels: jax.Array | None) -> jax.Array:
-        def dense(features, name):
-            return nn.Dense(
-                features,
-                use_bias=self.use_bias,
-                dtype=self.dtype,
-                kernel_init=self.kernel_init,
-                name=name,
-            )
+        def branch(features, name):
+            return self.dense(features, use_bias=self.use_bias, name=name)
 
         if labels is None:
-            return dense(self.features, "input")(inputs)
+            return branch(self.features, "input")(inputs)
         one_hot = jax.nn.one_hot(labels, self.num_classes, dtype=inputs.dtype)
         branches = [
-            dense(self.features - self.label_width, "input")(inputs),
-            dense(self.label_width, "label")(one_hot),
+            branch(self.features - self.label_width, "input")(inputs),
+            branch(self.label_width, "label")(one_hot),
         ]
         return jnp.concatenate(branches, axis=-1)
 
@@ -102,11 +92,12 @@ class _MLP(Network):
             # A bias before batch norm has no effect but drifts under Adam.
             if layer == 0:
                 outputs = ConditionalDense(
-                    features,
+                    features=features,
                     label_width=self.label_width,
                     num_classes=self.num_classes,
                     use_bias=not batch_norm,
-                    kernel_init=KERNEL_INITIALIZERS[self.kernel_init],
+                    kernel_init=self.kernel_init,
+                    weight_norm=self.weight_norm,
                     dtype=self.dtype,
                     name="hidden_0",
                 )(outputs, labels)

@@ -228,7 +228,7 @@ def test_each_unit_of_the_first_layer_sees_the_input_or_the_label():
         label_width=2,
         num_classes=3,
         use_bias=True,
-        kernel_init=KERNEL_INITIALIZERS["kaiming_normal"],
+        kernel_init="kaiming_normal",
     )
     inputs = jnp.ones((1, 4))
     variables = layer.init(jax.random.key(0), inputs, jnp.array([0]))
