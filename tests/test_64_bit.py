@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -32,7 +33,7 @@ def in_both_modes(function):
 
 def assert_same(function):
     usual, wide = in_both_modes(function)
-    jax.tree.map(np.testing.assert_array_equal, usual, wide)
+    chex.assert_trees_all_equal(usual, wide)
     assert jax.tree.map(lambda array: array.dtype, usual) == jax.tree.map(
         lambda array: array.dtype, wide
     )

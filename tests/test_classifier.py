@@ -2,6 +2,7 @@ import dataclasses
 import logging
 from types import SimpleNamespace
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -44,7 +45,7 @@ def train(images=TRAIN_IMAGES, labels=TRAIN_LABELS, settings=SETTINGS, **kwargs)
 
 
 def assert_equal_variables(one, other):
-    jax.tree.map(np.testing.assert_array_equal, one.variables, other.variables)
+    chex.assert_trees_all_equal(one.variables, other.variables)
 
 
 @pytest.fixture(scope="module")

@@ -145,7 +145,7 @@ def assert_fixed_settings_of_report_d(config):
     assert (config.num_steps, config.batch_size, config.g_steps) == (0, 100, 1)
     assert config.latent.size == 100
     assert config.loss.name == "non_saturating"
-    assert (config.ema_decay, config.terms.r1_penalty.gamma) == (0.0, 0.0)
+    assert (config.ema_decay, config.terms.to_dict()) == (0.0, {})
     for player in PLAYERS:
         network, optimizer = config[player], config[f"{player}_optimizer"]
         assert network.hidden_sizes == (512, 512)

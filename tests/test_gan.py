@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 
+import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -225,13 +226,8 @@ def test_one_pass_over_both_batches_equals_two(make_gan, fixed_draws):
 
     np.testing.assert_allclose(loss, separate_loss, rtol=1e-6)
     close = {"rtol": 1e-5, "atol": 1e-7}
-    jax.tree.map(
-        lambda *pair: np.testing.assert_allclose(*pair, **close), aux, separate_aux
-    )
-    jax.tree.map(
-        lambda *pair: np.testing.assert_allclose(*pair, **close),
-        gradient,
-        separate_gradient,
+    chex.assert_trees_all_close(
+        (aux, gradient), (separate_aux, separate_gradient), **close
     )
 
 

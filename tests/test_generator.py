@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -36,7 +37,7 @@ def test_the_latest_checkpoint_and_its_average_generate(tiny_run, loaded):
 
     assert loaded.step == step == 12
     assert (loaded.conditional, loaded.spec.name) == (True, "mnist")
-    jax.tree.map(np.testing.assert_array_equal, loaded.variables, state.gan.ema)
+    chex.assert_trees_all_equal(loaded.variables, state.gan.ema)
     last, average = state.gan.generator.params["output"], state.gan.ema["params"]
     assert not np.array_equal(last["kernel"], average["output"]["kernel"])
     images = Sampler(gan, batch_size=11)(state.gan.ema, KEY, np.arange(10))
@@ -58,7 +59,7 @@ def test_without_an_average_the_last_variables_generate(tiny_run, loaded):
 
     assert state.sampling_variables is state.ema
     without = state.replace(ema=None).sampling_variables
-    jax.tree.map(np.testing.assert_array_equal, without, state.generator.variables)
+    chex.assert_trees_all_equal(without, state.generator.variables)
 
 
 def test_images_of_the_classes_asked_for(loaded):

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -46,7 +47,7 @@ def without_keys(tree):
 
 
 def assert_same_bits(one, other):
-    jax.tree.map(np.testing.assert_array_equal, without_keys(one), without_keys(other))
+    chex.assert_trees_all_equal(without_keys(one), without_keys(other))
 
 
 def all_leaves_differ(one, other):

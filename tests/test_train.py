@@ -8,6 +8,7 @@ import shutil
 import signal
 import time
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -192,7 +193,7 @@ def test_a_reference_batch_is_kept_with_the_run(tiny_world, small_config, tmp_pa
         training.reference_examples(config, generator.sampler.gan, tiny_world)[0],
     )
     reference = generator.variables["reference"]
-    jax.tree.map(np.testing.assert_array_equal, reference, first["reference"])
+    chex.assert_trees_all_equal(reference, first["reference"])
     # An image depends on it and on nothing else in its batch.
     latents = generator.latents(jax.random.key(0), 6)
     labels = np.array([0, 1, 2, 3, 4, 5])
@@ -229,8 +230,7 @@ def saved_state(config, workdir, spec, step=None):
 
 def assert_same_run(config, workdir, expected, spec):
     assert logged(workdir) == logged(expected)
-    jax.tree.map(
-        np.testing.assert_array_equal,
+    chex.assert_trees_all_equal(
         saved_state(config, workdir, spec),
         saved_state(config, expected, spec),
     )

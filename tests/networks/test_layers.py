@@ -1,6 +1,7 @@
 import functools
 import math
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -73,7 +74,7 @@ def test_patch_conv_starts_with_flax_conv_params():
     params = PatchConv(4, (3, 3)).init(jax.random.key(1), batch_last(images))
     expected = nn.Conv(4, (3, 3)).init(jax.random.key(1), images)
 
-    jax.tree.map(np.testing.assert_array_equal, params, expected)
+    chex.assert_trees_all_equal(params, expected)
 
 
 def test_patch_conv_without_bias():
@@ -82,9 +83,7 @@ def test_patch_conv_without_bias():
     patch_conv = PatchConv(4, (3, 3), use_bias=False)
     params = patch_conv.init(jax.random.key(1), batch_last(images))
 
-    jax.tree.map(
-        np.testing.assert_array_equal, params, conv.init(jax.random.key(1), images)
-    )
+    chex.assert_trees_all_equal(params, conv.init(jax.random.key(1), images))
     np.testing.assert_allclose(
         patch_conv.apply(params, batch_last(images)),
         batch_last(conv.apply(params, images)),

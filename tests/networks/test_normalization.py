@@ -1,3 +1,4 @@
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -85,7 +86,7 @@ def test_starts_as_plain_normalization():
     outputs, variables = layer_of(IMAGES).init_with_output(jax.random.key(0), inputs)
 
     initial = {"scale": jnp.ones(3), "bias": jnp.zeros(3)}
-    jax.tree.map(np.testing.assert_array_equal, variables, {"params": initial})
+    chex.assert_trees_all_equal(variables, {"params": initial})
     np.testing.assert_allclose(
         outputs, expected_outputs(inputs, IMAGES, initial), rtol=1e-5, atol=1e-5
     )
