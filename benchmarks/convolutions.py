@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.networks import convolution
-from gan_jax.networks.patches import Grid
+from gan_jax.networks.cpu.patches import Grid
 
 STEPS = 4  # of the loop, in one round
 FORMULATIONS = ("patches", "fourier")

@@ -17,8 +17,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 
-from gan_jax.networks import fourier
-from gan_jax.networks.patches import Grid, gather, scatter
+from gan_jax.networks.cpu import fourier
+from gan_jax.networks.cpu.patches import Grid, gather, scatter
 
 FORMULATIONS = ("patches", "fourier", "xla")
 _DIMENSION_NUMBERS = ("CHWN", "HWIO", "CHWN")

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from gan_jax.networks import fourier
 from gan_jax.networks.convolution import (
     FORMULATIONS,
     Conv,
@@ -16,6 +15,7 @@ from gan_jax.networks.convolution import (
     conv_transpose,
     counts,
 )
+from gan_jax.networks.cpu import fourier
 
 # (our function, our module, Flax's module)
 CONV = (conv, Conv, nn.Conv)

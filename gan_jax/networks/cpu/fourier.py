@@ -25,7 +25,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.networks.patches import Grid
+from gan_jax.networks.cpu.patches import Grid
 
 
 class _Axis(NamedTuple):

@@ -1,0 +1,1 @@
+"""Convolutions as matrix products, for CPUs: see convolution.py."""
