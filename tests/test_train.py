@@ -107,7 +107,7 @@ def test_a_finished_run_is_left_as_it_is(tiny_run, tiny_world, monkeypatch, rows
     def forbidden(*args, **kwargs):
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(build, "make_run_steps", lambda *a, **k: forbidden)
+    monkeypatch.setattr(training, "make_run_steps", lambda *a, **k: forbidden)
     assert train(config, workdir)
 
     lines = (workdir / "metrics.jsonl").read_text().splitlines()
@@ -129,7 +129,7 @@ def test_divergence_ends_the_run(tiny_run, tiny_world, monkeypatch, tmp_path):
             gan=gan, metric_sums=sums, metric_count=state.metric_count + num_steps
         ), order
 
-    monkeypatch.setattr(build, "build_training", lambda *args: (run_steps, state))
+    monkeypatch.setattr(training, "build_training", lambda *args: (run_steps, state))
     with pytest.raises(
         TrainingDivergedError, match="became nan between steps 5 and 7.*step 4 is kept"
     ):
