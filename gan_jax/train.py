@@ -6,7 +6,7 @@ import functools
 import math
 import pathlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from gan_jax import build, parallel, training
+from gan_jax.calendar import Calendar, Timer
 from gan_jax.checkpoint import Checkpointer
 from gan_jax.data import Dataset, remarks
 from gan_jax.evaluate import Judge
@@ -34,7 +35,6 @@ from gan_jax.report.grids import save_png
 from gan_jax.report.metric_log import (
     METRICS_FILE,
     MetricLog,
-    Row,
     read_column,
     read_metrics,
 )
@@ -96,7 +96,7 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> bool:
             state, step = _restore(checkpoints, state) or (state, 0)
             if step:
                 _say(f"Resuming {workdir} at step {step:,} of {num_steps:,}")
-            calendar = _Calendar(config, num_steps, num_train // config.batch_size)
+            calendar = Calendar(config, num_steps, num_train // config.batch_size)
             log, segment, drops_score = None, None, False
             if parallel.is_main():
                 log, segment, drops_score = _open_log(
@@ -126,71 +126,6 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> bool:
         return complete and not parallel.any_process(interrupts.is_set())
 
 
-@dataclasses.dataclass(frozen=True)
-class _Calendar:
-    """What is due after which step."""
-
-    config: ConfigDict
-    num_steps: int
-    steps_per_epoch: int
-
-    @property
-    def test_every(self) -> int:
-        return self.config.test_every or self.steps_per_epoch
-
-    def is_due(self, step: int, every: int) -> bool:
-        return step % every == 0 or step == self.num_steps
-
-    def is_saved(self, step: int) -> bool:
-        return self.is_due(step, self.config.checkpoint_every)
-
-    def is_scored(self, step: int) -> bool:
-        return bool(self.config.checkpoints.best_metric) and self.is_saved(step)
-
-    def is_tested(self, step: int) -> bool:
-        return self.is_due(step, self.test_every)
-
-    def is_logged(self, step: int) -> bool:
-        return (
-            self.is_due(step, self.config.log_every)
-            or self.is_tested(step)
-            or self.is_scored(step)
-        )
-
-    def is_sampled(self, step: int) -> bool:
-        return self.is_due(step, self.config.sample_every)
-
-    def steps_to_next_event(self, step: int) -> int:
-        config = self.config
-        return min(
-            self.num_steps - step,
-            config.steps_per_dispatch,
-            *(
-                every - step % every
-                for every in (
-                    config.log_every,
-                    config.sample_every,
-                    config.checkpoint_every,
-                    self.test_every,
-                )
-            ),
-        )
-
-    def revise(self, row: Row) -> Row | None:
-        """A logged row without what is not due at its step; None if no row is."""
-        step = row["step"]
-        if not self.is_logged(step):
-            return None
-        if not self.is_tested(step):
-            row = {name: row[name] for name in row if not name.startswith("test_")}
-        if not self.is_scored(step):
-            metric = self.config.checkpoints.best_metric
-            row = {
-                name: row[name] for name in row if name not in (metric, f"{metric}_std")
-            }
-        return row
-
-
 @dataclasses.dataclass
 class _Loop:
     """One run of the loop: what its parts share."""
@@ -203,7 +138,7 @@ class _Loop:
     checkpoints: Checkpointer
     scores: dict[int, float]  # of checkpoints, by step
     log: MetricLog | None  # in the main process
-    calendar: _Calendar
+    calendar: Calendar
     interrupts: Interrupts
     segment: int | None  # number of the segment of an extended run's schedule
     judge: Judge | None = None  # made when first needed
@@ -245,7 +180,7 @@ class _Loop:
             compiled = self._compile(run_steps, state, order, data)
         if step == 0:
             self._save_samples(step, state)
-        timer = _Timer()
+        timer = Timer()
         with tqdm(
             total=self.num_steps,
             initial=step,
@@ -319,7 +254,7 @@ class _Loop:
         state: LoopState,
         *,
         is_logged: bool = False,
-        timer: "_Timer | None" = None,
+        timer: Timer | None = None,
         progress: tqdm | None = None,
     ) -> LoopState:
         """Does what is due after this step, but for saving it.
@@ -344,7 +279,7 @@ class _Loop:
         step: int,
         state: LoopState,
         row: dict[str, float],
-        timer: "_Timer | None",
+        timer: Timer | None,
         progress: tqdm | None,
     ) -> None:
         """Writes the row of a step: means, rates, and what is measured there."""
@@ -489,7 +424,7 @@ def _say(line: str) -> None:
 
 
 def _open_log(
-    workdir: pathlib.Path, calendar: _Calendar, step: int, num_train: int
+    workdir: pathlib.Path, calendar: Calendar, step: int, num_train: int
 ) -> tuple[MetricLog, int | None, bool]:
     """Opens the log of a run that begins, or goes on after `step`.
 
@@ -538,25 +473,3 @@ def _open_log(
         extensions if extensions and schedules else None,
         was_end and not usual.is_scored(step),
     )
-
-
-class _Timer:
-    """Rates of the steps alone, without what is written and judged between them."""
-
-    def __init__(self):
-        self.steps = 0
-        self.seconds = 0.0
-
-    @contextlib.contextmanager
-    def measure(self, steps: int) -> Iterator[None]:
-        """Adds the time that the block takes for so many steps."""
-        start = time.perf_counter()
-        yield
-        self.steps += steps
-        self.seconds += time.perf_counter() - start
-
-    def rates(self, steps_per_epoch: int) -> dict[str, float]:
-        """Rates since the last time they were asked for."""
-        rate = self.steps / self.seconds
-        self.steps, self.seconds = 0, 0.0
-        return {"steps_per_second": rate, "seconds_per_epoch": steps_per_epoch / rate}

@@ -15,7 +15,7 @@ LAYERS = (
     {"cache", "optimizers", "report", "networks", "data"},
     {"gan", "objective", "classifier"},
     {"sections"},
-    {"sampling", "steps", "describe"},
+    {"sampling", "steps", "describe", "calendar"},
     {"population"},
     {"build"},
     {"command_line", "training", "workdir"},
@@ -31,6 +31,7 @@ OWNERS = {
     "ml_collections": {
         "analyses",
         "build",
+        "calendar",
         "command_line",
         "sections",
         "training",
