@@ -25,7 +25,7 @@ from flax import struct
 
 from gan_jax.augment import random_flips, random_shifts
 from gan_jax.cache import cache_dir as default_cache_dir
-from gan_jax.metrics import accuracy
+from gan_jax.metrics import accuracy, checked_labels
 from gan_jax.networks.classifiers import CLASSIFIERS
 from gan_jax.paths import check_writable, local_path
 from gan_jax.precision import in_32_bits
@@ -219,7 +219,7 @@ def train_classifier(
       FloatingPointError: if the loss stops being finite, naming the step.
     """
     _check_images(images)
-    labels = _checked_labels(labels, len(images), num_classes)
+    labels = checked_labels(labels, num_classes, len(images))
     network = _network(settings.name, num_classes)
     batch_size, steps_per_epoch, num_epochs = _schedule(len(images), settings)
     num_steps = num_epochs * steps_per_epoch
@@ -409,23 +409,6 @@ def _check_images(images: jax.Array | np.ndarray) -> None:
             "classifier images must be uint8 [N, H, W, C], none of them 0, "
             f"not {images.dtype} of shape {images.shape}"
         )
-
-
-def _checked_labels(
-    labels: jax.Array | np.ndarray, num_images: int, num_classes: int
-) -> np.ndarray:
-    labels = np.asarray(labels)
-    if labels.shape != (num_images,) or not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(
-            f"classifier labels must be {num_images} integers, one for each image, "
-            f"not {labels.dtype} of shape {labels.shape}"
-        )
-    if labels.min() < 0 or labels.max() >= num_classes:
-        raise ValueError(
-            f"classifier labels must be in [0, {num_classes}), but reach from "
-            f"{labels.min()} to {labels.max()}"
-        )
-    return labels.astype(np.int32)
 
 
 def load_or_train_classifier(

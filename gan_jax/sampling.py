@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.gan import Gan
+from gan_jax.metrics import checked_labels
 from gan_jax.types import PyTree
 
 
@@ -61,7 +62,7 @@ class Sampler:
         training, at the cost of `batch_size` images. Equal keys mean the same dropout
         and the same companions: then the image is a function of latent and label.
         """
-        labels = check_labels(labels, self.gan.num_classes)
+        labels = checked_labels(labels, self.gan.num_classes)
         if self.gan.modes.generator_in_sampling:
             return self._generate_each(variables, keys, jnp.asarray(labels), latents)
         batch_labels, _ = _padded_plan(
@@ -88,7 +89,7 @@ class Sampler:
             else _padded_plan
         )
         return plan(
-            check_labels(labels, self.gan.num_classes),
+            checked_labels(labels, self.gan.num_classes),
             batch_size=self.batch_size,
             num_classes=self.gan.num_classes,
         )
@@ -140,26 +141,6 @@ class Sampler:
             return images[0]
 
         return jax.lax.map(generate, (keys, labels, latents))
-
-
-def check_labels(labels: np.ndarray, num_classes: int) -> np.ndarray:
-    """The labels as int32 [N].
-
-    Raises:
-      ValueError: not one-dimensional, empty, not integers or out of range.
-    """
-    labels = np.asarray(labels)
-    if labels.ndim != 1 or not labels.size or labels.dtype.kind not in "iu":
-        raise ValueError(
-            "labels must be a non-empty one-dimensional array of integers, not "
-            f"{labels.dtype} of shape {labels.shape}"
-        )
-    if labels.min() < 0 or labels.max() >= num_classes:
-        raise ValueError(
-            f"labels run from {labels.min()} to {labels.max()}; this generator's "
-            f"classes are 0 to {num_classes - 1}"
-        )
-    return labels.astype(np.int32)
 
 
 def balanced_labels(num_samples: int, num_classes: int) -> np.ndarray:

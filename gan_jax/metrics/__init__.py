@@ -4,6 +4,7 @@ METRICS are those that an evaluation can ask for, by name. A new one is a `Metri
 file of its own and a line here.
 """
 
+from gan_jax.metrics._checks import checked_labels
 from gan_jax.metrics.accuracy import accuracy
 from gan_jax.metrics.class_frequencies import class_frequencies
 from gan_jax.metrics.gan_test import GAN_TEST
@@ -20,6 +21,7 @@ __all__ = [
     "Samples",
     "Scoring",
     "accuracy",
+    "checked_labels",
     "class_frequencies",
     "inception_score",
     "mean_and_sample_std",

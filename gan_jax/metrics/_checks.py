@@ -25,3 +25,29 @@ def checked_logits(logits: jax.Array | np.ndarray) -> jax.Array:
             f"first for image {rows_with_nan.argmax()}"
         )
     return logits
+
+
+def checked_labels(
+    labels: jax.Array | np.ndarray, num_classes: int, num_images: int | None = None
+) -> np.ndarray:
+    """Returns the labels as int32 [num_images], or of any number but 0.
+
+    Raises:
+      ValueError: if they are not so many integers in [0, num_classes).
+    """
+    labels = np.asarray(labels)
+    fits = labels.ndim == 1 and labels.size and labels.dtype.kind in "iu"
+    if not fits or num_images not in (None, labels.size):
+        number = (
+            "a non-empty one-dimensional array of" if num_images is None else num_images
+        )
+        raise ValueError(
+            f"labels must be {number} integers, one for each image, not {labels.dtype} "
+            f"of shape {labels.shape}"
+        )
+    if labels.min() < 0 or labels.max() >= num_classes:
+        raise ValueError(
+            f"labels must be in [0, {num_classes}), but reach from {labels.min()} to "
+            f"{labels.max()}"
+        )
+    return labels.astype(np.int32)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.metrics._checks import checked_logits
+from gan_jax.metrics._checks import checked_labels, checked_logits
 
 
 def accuracy(logits: jax.Array | np.ndarray, labels: jax.Array | np.ndarray) -> float:
@@ -29,16 +29,6 @@ def accuracy(logits: jax.Array | np.ndarray, labels: jax.Array | np.ndarray) -> 
     """
     logits = checked_logits(logits)
     num_images, num_classes = logits.shape
-    labels = np.asarray(labels)
-    if labels.shape != (num_images,) or not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(
-            f"labels must be {num_images} integers, one for each row of logits, "
-            f"not {labels.dtype} of shape {labels.shape}"
-        )
-    if labels.min() < 0 or labels.max() >= num_classes:
-        raise ValueError(
-            f"labels must be in [0, {num_classes}), but reach from {labels.min()} to "
-            f"{labels.max()}"
-        )
+    labels = checked_labels(labels, num_classes, num_images)
     predictions = np.asarray(jnp.argmax(logits, axis=1))
     return int(np.sum(predictions == labels)) / num_images
