@@ -45,10 +45,16 @@ def section(known: Mapping[str, type], name: str, **values: Any) -> ConfigDict:
     """A component's section, with other values than its defaults.
 
     Raises:
-      ValueError: there is no such component.
+      ValueError: there is no such component, or it has no such field.
     """
     fields = defaults(lookup(name, known))
-    return ConfigDict({"name": name} | fields | values)
+    for field, value in values.items():
+        if field not in fields:
+            raise ValueError(f"{name} has no field {field!r}; it has {list(fields)}")
+        # Later values must have the type of this one.
+        is_float = isinstance(fields[field], float) and isinstance(value, int)
+        fields[field] = float(value) if is_float else value
+    return ConfigDict({"name": name} | fields)
 
 
 def defaults(component: type) -> dict[str, Any]:
