@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import json
 import pathlib
 import time
@@ -339,9 +338,7 @@ def _scores(
         if f"{name}_of" in members[0]:
             every = [each[f"{name}_of"] for each in members]
             result[f"{name}_of"] = {
-                size: _over_seeds(
-                    [each[f"{name}_of"][size]["mean"] for each in members]
-                )
+                size: _over_seeds([of_sizes[size]["mean"] for of_sizes in every])
                 for size in every[0]
             }
         if f"{name}_samples" in members[0]:
@@ -366,17 +363,13 @@ def _generated_scores(
     keys = root_keys(seed)
     num_samples = config.eval.num_samples
     dataset = judge.dataset
+    seen: dict[int, metrics.Samples] = {}
 
-    @functools.cache
     def generated(run):
-        key = jax.random.fold_in(keys["gan_test"], run)
-        return judge.samples(generator, key, num_samples)
-
-    runs = []
-
-    def noted(run):
-        runs.append(run)
-        return generated(run)
+        if run not in seen:
+            key = jax.random.fold_in(keys["gan_test"], run)
+            seen[run] = judge.samples(generator, key, num_samples)
+        return seen[run]
 
     def training_set(run):
         key = keys["gan_train"]
@@ -396,15 +389,16 @@ def _generated_scores(
         )
 
     scoring = metrics.Scoring(
-        noted, judge.real, config.eval.to_dict(), training_set, train_and_test
+        generated, judge.real, config.eval.to_dict(), training_set, train_and_test
     )
     scores = {}
     for name in config.eval.scores:
         scores |= metric_named(name).scores(name, scoring)
-    seen = [generated(run).logits for run in sorted({0, *runs})]
+    generated(0)
+    all_logits = np.concatenate([seen[run].logits for run in sorted(seen)])
     return {
         "num_samples": num_samples,
-        "class_frequencies": metrics.class_frequencies(np.concatenate(seen)).tolist(),
+        "class_frequencies": metrics.class_frequencies(all_logits).tolist(),
         **scores,
         "seconds": round(time.perf_counter() - start, 1),
     }
