@@ -23,7 +23,7 @@ from gan_jax.steps import (
     make_simultaneous_step,
     make_train_step,
 )
-from gan_jax.training import build_training
+from gan_jax.training import build_train_step, build_training
 from gan_jax.types import Batch, GanState, PlayerState
 
 KEY = jax.random.key(2)
@@ -220,7 +220,7 @@ def test_simultaneous_updates_are_those_of_both_steps(gan, before, generator_ste
 def test_simultaneous_train_step(gan, small_config):
     """Counts one step, an update of each player, and generates once."""
     config = small_config(ONE_HIDDEN_LAYER | {"simultaneous_updates": True})
-    train_step, _ = training.build_train_step(config, gan, num_steps=4)
+    train_step, _ = build_train_step(config, gan, num_steps=4)
     state = jax.jit(
         lambda: init_state(
             gan,
