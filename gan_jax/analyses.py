@@ -453,7 +453,7 @@ def analyse(
     name = name or "samples"
     if name not in ANALYSES and ":" not in name:
         raise ConfigError(
-            f"unknown analysis {name!r}; known: {', '.join(ANALYSES)}, or "
+            f"--analysis={name} is unknown; known: {', '.join(ANALYSES)}, or "
             "package.module:attribute"
         )
     if groups is not None and name != "arithmetic":
