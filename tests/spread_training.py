@@ -19,6 +19,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gan_jax import build, parallel, training
+from gan_jax.command_line import update
 from gan_jax.data import load_dataset
 from gan_jax.population import OWN, member
 from gan_jax.types import Batch
@@ -30,7 +31,7 @@ def main() -> None:
     jax.config.update("jax_num_cpu_devices", 4)
     name, num_steps, batch_size, fields, *spreads = sys.argv[1:]
     config = importlib.import_module(f"configs.{name}").get_config()
-    config.update_from_flattened_dict(json.loads(fields))
+    update(config, json.loads(fields))
     config.batch_size, config.num_steps = int(batch_size), int(num_steps)
     alone = {}
     differences = {}
