@@ -172,6 +172,9 @@ class MemberDevices(Devices):
 
     own: PyTree = dataclasses.field(kw_only=True)
 
+    def part(self, examples):
+        return examples
+
     def put_data(self, examples):
         return self._replicate(examples)
 
