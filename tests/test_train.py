@@ -425,7 +425,7 @@ def counting(first_state, monkeypatch):
         ), order
 
     monkeypatch.setattr(
-        build,
+        training,
         "build_training",
         lambda *args: (run_steps, jax.tree.map(jnp.copy, first_state)),
     )
