@@ -401,16 +401,24 @@ def build_objective(config: ConfigDict) -> Objective:
 
 def _build_component(field: str, section: ConfigDict, known: Mapping[str, type]) -> Any:
     """An instance of the dataclass that `section.name` names, of its other fields."""
+    component, arguments = _component(field, section, known)
+    return component(**arguments)
+
+
+def _component(
+    field: str, section: ConfigDict, known: Mapping[str, type]
+) -> tuple[type, dict[str, Any]]:
+    """The class that `section.name` names, and the other fields, which it takes."""
     arguments = dict(section)
     component = _look_up(f"{field}.name", arguments.pop("name"), known)
-    fields = {each.name: each for each in dataclasses.fields(component)}
+    fields = defaults(component)
     unknown = [name for name in arguments if name not in fields]
     if unknown:
         raise ConfigError(
             f"config.{field} has {', '.join(unknown)}, which {component.__name__} does "
             f"not take; known: {', '.join(fields) or 'none'}"
         )
-    return component(**arguments)
+    return component, arguments
 
 
 def _look_up(field: str, name: str, known: Mapping[str, Any]) -> Any:
@@ -478,16 +486,7 @@ def _build_network(
     networks: Mapping[str, type[nn.Module]],
     spec: DatasetSpec,
 ) -> nn.Module:
-    arguments = dict(config[player])
-    name = arguments.pop("name")
-    network = _look_up(f"{player}.name", name, networks)
-    known = list(defaults(network))
-    unknown = [name for name in arguments if name not in known]
-    if unknown:
-        raise ConfigError(
-            f"config.{player} has {', '.join(unknown)}, which {network.__name__} does "
-            f"not take; known: {', '.join(known)}"
-        )
+    network, arguments = _component(player, config[player], networks)
     if not config.conditional:
         if arguments["conditioning"] == "auxiliary":
             raise ConfigError(

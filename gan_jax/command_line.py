@@ -81,7 +81,9 @@ def load_config_file(file: pathlib.Path, argument: str = "") -> ConfigDict:
     Raises:
       ConfigError: there is no such file, or a mistake in it.
     """
-    sys.path.append(str(file.resolve().parent))
+    folder = str(file.resolve().parent)
+    if folder not in sys.path:
+        sys.path.append(folder)
     config = call_file(file, "get_config", *filter(None, [argument]))
     if not isinstance(config, ConfigDict):
         raise ConfigError(f"{file}: get_config() must return a ConfigDict")

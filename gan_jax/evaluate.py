@@ -25,7 +25,7 @@ from gan_jax.classifier import (
 from gan_jax.data import Dataset, remarks
 from gan_jax.data.batches import fixed_order
 from gan_jax.generator import Generator, load_generators, open_checkpoints
-from gan_jax.metrics import Metric, mean_and_std, metric_named
+from gan_jax.metrics import mean_and_std, metric_named
 from gan_jax.paths import check_writable, local_path
 from gan_jax.precision import in_32_bits
 from gan_jax.random import root_keys
@@ -157,14 +157,7 @@ def evaluate(
             "num_test": len(dataset.test_labels),
         },
         "metrics": {
-            name: {
-                "title": metric.title,
-                "unit": metric.unit,
-                "digits": metric.digits,
-                "better": metric.better,
-            }
-            for name in config.eval.scores
-            if (metric := metric_named(name))
+            name: metric_named(name).description for name in config.eval.scores
         },
         **real_scores,
         **_scores(config, judge, generators),
@@ -208,16 +201,17 @@ def format_scores(result: dict) -> str:
 
 
 def _score_line(title: str, scores: dict, result: dict) -> str:
-    entries = {name: each for name, each in result["metrics"].items() if name in scores}
-    parts = [_score(entry, scores, name, result) for name, entry in entries.items()]
+    parts = [
+        _score(name, scores, result) for name in result["metrics"] if name in scores
+    ]
     if "over_seeds" in scores:
         title = f"{title}, {len(scores['members'])} seeds"
     return f"{title}: {', '.join(parts) or 'no scores asked for'}"
 
 
-def _score(entry: dict, scores: dict, name: str, result: dict) -> str:
+def _score(name: str, scores: dict, result: dict) -> str:
     """A metric's title, mean, deviation, and what stands beside them."""
-    metric = Metric(entry["title"], None, unit=entry["unit"], digits=entry["digits"])
+    metric = metric_named(name)
     unit = f" {metric.unit}" if metric.unit else ""
 
     def shown(mean, std):

@@ -4,6 +4,7 @@ Everything here is a pure function of (variables, batch, key).
 """
 
 import dataclasses
+import operator
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -16,7 +17,6 @@ from gan_jax.augment import Augmentation
 from gan_jax.data.batches import scale_images, to_uint8
 from gan_jax.networks.reference import REFERENCE, reference_batch
 from gan_jax.objective import Objective
-from gan_jax.objective.terms import DiscriminatorClassLoss
 from gan_jax.objective.view import View
 from gan_jax.parallel import Devices
 from gan_jax.random import named_keys, stream
@@ -112,12 +112,8 @@ class Gan:
     def check(self) -> None:
         """Raises ValueError, naming the field, for parts that do not go together."""
         self.objective.check(self)
-        classifying = [
-            term
-            for term in self.objective.of_player("discriminator").values()
-            if isinstance(term, DiscriminatorClassLoss)
-        ]
-        if self.classifies and not classifying:
+        terms = self.objective.of_player("discriminator").values()
+        if self.classifies and not any(term.trains_classes for term in terms):
             raise ValueError(
                 "discriminator.conditioning is 'auxiliary', but no term trains its "
                 "classes: terms.discriminator_class_loss.weight=1, and "
@@ -275,11 +271,11 @@ class Gan:
             train=train,
             key=self.devices.own_key(keys["discriminator"]),
         )
-        # No key of this step has a term's noise yet; see `stream`.
-        noise = stream(key, "game"), stream(key, "terms")
+        # Streams of their own: the keys above are as they were before there were any.
+        game_key, terms_key = stream(key, "game"), stream(key, "terms")
         variables = discriminator.variables
-        view = self._view(variables, real, generated, verdicts, train, noise[0])
-        loss, metrics = self.objective.generator(view, noise[1])
+        view = self._view(variables, real, generated, verdicts, train, game_key)
+        loss, metrics = self.objective.generator(view, terms_key)
         return loss, (model_state, metrics, generated)
 
     def test_losses(
@@ -396,7 +392,7 @@ class Gan:
         ends = np.cumsum([batch.labels.size for batch in batches])
         starts = [0, *ends[:-1]]
         return [
-            jax.tree.map(lambda array: array[start:end], verdict)  # noqa: B023
+            jax.tree.map(operator.itemgetter(slice(start, end)), verdict)
             for start, end in zip(starts, ends, strict=True)
         ], model_state
 

@@ -139,9 +139,6 @@ class MappedDevices(Devices):
 
         return jax.tree.map(rows, examples)
 
-    def put_data(self, examples):
-        return self._replicate(examples)
-
     def own_key(self, key):
         return jax.random.fold_in(key, jax.lax.axis_index(AXIS))
 
@@ -174,9 +171,6 @@ class MemberDevices(Devices):
 
     def part(self, examples):
         return examples
-
-    def put_data(self, examples):
-        return self._replicate(examples)
 
     def put(self, state_and_order):
         shardings = jax.tree.map(

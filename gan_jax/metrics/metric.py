@@ -99,10 +99,20 @@ class Metric:
         """
         return (self.report or over_runs)(self, name, scoring)
 
+    @property
+    def scale(self) -> float:
+        """What a value is multiplied by where people are shown it."""
+        return 100 if self.unit == "%" else 1
+
     def shown(self, value: float) -> str:
         """The number as people are shown it, without its unit."""
-        scale = 100 if self.unit == "%" else 1
-        return f"{scale * value:.{self.digits}f}"
+        return f"{self.scale * value:.{self.digits}f}"
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What evaluation.json says of the metric itself."""
+        fields = ("title", "unit", "digits", "better")
+        return {field: getattr(self, field) for field in fields}
 
 
 def over_runs(metric: Metric, name: str, scoring: Scoring) -> dict[str, Any]:

@@ -112,6 +112,7 @@ class Term:
       held_out: whether it is logged for held-out images too, as a loss and not as a
         means of training.
       compares_real: whether a term of the generator needs the verdict on real images.
+      trains_classes: whether an auxiliary classifier learns its classes by it.
       weight_field: the name of the field that holds its weight.
     """
 
@@ -119,6 +120,7 @@ class Term:
     fake_labels: ClassVar[str] = "drawn"
     held_out: ClassVar[bool] = False
     compares_real: ClassVar[bool] = False
+    trains_classes: ClassVar[bool] = False
     weight_field: ClassVar[str] = "weight"
 
     def check(self, gan: "Gan") -> None:
@@ -191,6 +193,7 @@ class _ClassLoss(Term):
     """Of an auxiliary classifier; `smoothing` is that of `class_loss`, in [0, 1]."""
 
     held_out = True
+    trains_classes = True
 
     weight: float = 1.0
     smoothing: float = 0.0

@@ -108,8 +108,7 @@ def plot_curves(
 def _curve_of_metric(name: str) -> _Curve:
     metric = metric_named(name)
     unit = f" ({metric.unit})" if metric.unit else ""
-    scale = 100 if metric.unit == "%" else 1
-    return _Curve(name, f"{metric.title}{unit}", "black", "-", scale)
+    return _Curve(name, f"{metric.title}{unit}", "black", "-", metric.scale)
 
 
 def group_means(values: np.ndarray, groups: int) -> np.ndarray:

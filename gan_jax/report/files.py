@@ -1,7 +1,7 @@
 """Files that are either whole or not there."""
 
 import contextlib
-import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +13,8 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     Creates the directory. Raises OSError that names `path` if it cannot be written.
     """
     path = Path(path)
-    # Two processes may write the same file.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Two processes, of one host or of several, may write the same file.
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with names_file(path):
             path.parent.mkdir(parents=True, exist_ok=True)
