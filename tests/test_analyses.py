@@ -557,7 +557,7 @@ def test_other_modes_have_no_analysis(sample):
 
 
 def test_unknown_analyses_list_the_known_ones(tiny_run):
-    with pytest.raises(ConfigError, match="'dreams'; known: samples, interpolation, "):
+    with pytest.raises(ConfigError, match="'dreams' is unknown; known: samples, "):
         analyse(*tiny_run, "dreams")
 
 

@@ -90,7 +90,7 @@ def test_an_earlier_step(tiny_run, loaded):
 
 @pytest.mark.parametrize(
     ("labels", "message"),
-    [(0, ">= 1, not 0"), (-3, ">= 1"), ([10], "0 to 9"), ([0.5], "integers")],
+    [(0, ">= 1, not 0"), (-3, ">= 1"), ([10], "from 10 to 10"), ([0.5], "integers")],
 )
 def test_bad_requests(loaded, labels, message):
     with pytest.raises(ValueError, match=message):
@@ -154,7 +154,7 @@ def test_chosen_latents_in_train_mode(loaded):
             jax.random.split(KEY, 3),
             r"keys of shape \(3,\) for 2 latents",
         ),
-        ((2, 7), [1, 10], KEY, "0 to 9"),
+        ((2, 7), [1, 10], KEY, "from 1 to 10"),
     ],
 )
 def test_bad_latents(loaded, shape, labels, keys, message):
