@@ -4,7 +4,7 @@
 
 Each layer runs forward and both gradients, inside a loop as in training, by matrix
 products of patches and by Fourier transforms in turns. The table has what the two take
-by the estimate of `gan_jax.networks.convolution` and by the clock, in milliseconds, and
+by the estimate of `gan_jax.networks.cpu.choice` and by the clock, in milliseconds, and
 which the layer chooses; the last lines are that estimate's constants as these timings
 give them (least squares of relative errors). On a machine or with a jax where they come
 out otherwise the constants there should be changed.
@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.networks import convolution
+from gan_jax.networks.cpu import choice
 from gan_jax.networks.cpu.patches import Grid
 
 STEPS = 4  # of the loop, in one round
@@ -84,7 +85,7 @@ def main() -> None:
     rows = []
     for layer in layers:
         costs = costs_of(layer)
-        estimates = convolution.estimated_milliseconds(*costs)
+        estimates = choice.estimated_milliseconds(*costs)
         measured = milliseconds(layer, arguments.rounds)
         chosen = min(estimates, key=estimates.get)
         figures = "".join(
@@ -175,9 +176,7 @@ def fitted(layers: list[Layer], rows: list[dict]) -> dict[str, np.ndarray]:
     """The estimate's two constants of each formulation that fit the times best."""
     constants = {}
     for name in FORMULATIONS:
-        counts = np.array(
-            [convolution.counts(*costs_of(layer))[name] for layer in layers]
-        )
+        counts = np.array([choice.counts(*costs_of(layer))[name] for layer in layers])
         times = np.array([row["milliseconds"][name] for row in rows])
         relative = counts / times[:, None]
         constants[name] = np.linalg.lstsq(relative, np.ones(len(times)), rcond=None)[0]

@@ -23,7 +23,7 @@ def get_config() -> ConfigDict:
     config = default.get_config()
     config.num_epochs = 80
     config.ema_decay = 0.999
-    config.generator.output_batch_norm = False
+    config.generator.output_norm = False
     for player in (config.generator, config.discriminator):
         player.label_width = 256
         player.dropout_rate = 0.0

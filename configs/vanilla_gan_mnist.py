@@ -25,8 +25,7 @@ def get_config() -> ConfigDict:
         player.activation = "relu"
         player.dropout_rate = 0.0
         player.kernel_init = "xavier_normal"
-    config.generator.batch_norm = False
-    config.generator.output_batch_norm = False
+    config.generator.norm = "none"
     for optimizer in (config.generator_optimizer, config.discriminator_optimizer):
         optimizer.learning_rate = 1e-3
         optimizer.arguments.b1 = 0.9

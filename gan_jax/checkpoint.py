@@ -360,8 +360,10 @@ def _is_prng_key(leaf: Any) -> bool:
 def _pack(state: Any) -> tuple[list[dict[str, Any]], np.ndarray]:
     """Every leaf's bytes in one array of its own memory, and where they are in it.
 
-    One array, since reads of many that fail together (a damaged file) raise one
-    exception here and print the others from callbacks of a closed event loop.
+    One array, and not Orbax's StandardSave of the tree: for 60 arrays that one kept the
+    caller waiting for 0.1 s in place of 0.02 s, restored flipped bits without a word,
+    and of a truncated file printed hundreds of lines of tracebacks, from callbacks of a
+    closed event loop, besides the exception (orbax-checkpoint 0.12.8).
 
     Returns:
       (entries, data): per leaf its path, dtype, shape and place; uint8 [bytes].

@@ -57,6 +57,7 @@ def test_augmentation():
     assert_same(lambda: random_shifts(jnp.asarray(images), KEY, 2))
 
 
+@pytest.mark.slow
 def test_a_loaded_generator(tiny_run):
     def images():
         generator = gan_jax.load_generator(tiny_run[1])

@@ -404,6 +404,7 @@ def test_without_an_analysis_samples_are_written(sample):
     assert sample("--analysis=samples")[0] == lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "picture"),
     [("interpolation", analyses.interpolation), ("truncation", analyses.truncation)],
@@ -430,6 +431,7 @@ def test_a_step_may_be_chosen(sample, tiny_run):
         )
 
 
+@pytest.mark.slow
 def test_the_program_sweeps_dropout(sample, loaded, tiny_run):
     lines, workdir = sample("--analysis=dropout")
 
@@ -441,6 +443,7 @@ def test_the_program_sweeps_dropout(sample, loaded, tiny_run):
     np.testing.assert_array_equal(images[0], loaded.sample(key, labels))
 
 
+@pytest.mark.slow
 def test_the_program_adds_images(sample, loaded, tiny_run):
     sample()
     lines, workdir = sample("--analysis=arithmetic", "--groups=0+3+7,61+62,35")
@@ -466,6 +469,7 @@ def test_the_program_shows_training(sample):
         np.testing.assert_array_equal(row, grid[:, 0])
 
 
+@pytest.mark.slow
 def test_the_program_finds_neighbours(sample, loaded, tiny_run, tiny_world):
     (told, wrote), workdir = sample("--analysis=neighbours")
 
@@ -557,7 +561,7 @@ def test_other_modes_have_no_analysis(sample):
 
 
 def test_unknown_analyses_list_the_known_ones(tiny_run):
-    with pytest.raises(ConfigError, match="'dreams' is unknown; known: samples, "):
+    with pytest.raises(ConfigError, match="dreams is unknown; known: samples, "):
         analyse(*tiny_run, "dreams")
 
 

@@ -513,8 +513,7 @@ def test_the_resnet_judge_sees_mirrored_images_only_of_symmetric_classes(
             {
                 "terms.mode_seeking.weight": 0.1,
                 "batch_size": 1,
-                "generator.batch_norm": False,
-                "generator.output_batch_norm": False,
+                "generator.norm": "none",
             },
             "terms.mode_seeking: .* takes a batch_size of 2, not 1",
         ),
@@ -625,8 +624,7 @@ def test_each_loss_is_traced_once(small_config, tiny_mnist, monkeypatch):
         (
             {
                 "batch_size": 1,
-                "generator.batch_norm": False,
-                "generator.output_batch_norm": False,
+                "generator.norm": "none",
             },
             None,
         ),

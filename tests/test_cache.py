@@ -31,6 +31,7 @@ def test_cache_is_in_the_users_cache_folder(tmp_path, monkeypatch):
     assert cache_dir() == tmp_path / ".cache" / "gan_jax"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variables", "folder"),
     [

@@ -53,10 +53,12 @@ def real_classifier():
     return train()
 
 
+@pytest.mark.slow
 def test_learns_real_labels(real_classifier):
     assert real_classifier.accuracy(TEST_IMAGES, TEST_LABELS) > 0.95
 
 
+@pytest.mark.slow
 def test_gan_train_on_the_real_training_set_gives_the_real_accuracy(real_classifier):
     again = train(TRAIN_IMAGES.copy(), TRAIN_LABELS.copy())
 
@@ -115,6 +117,7 @@ def test_progress_reports_steps_and_a_falling_loss():
     assert losses[-1] < 0.5 * losses[0]
 
 
+@pytest.mark.slow
 def test_trains_on_colour_images():
     images, labels = quadrant_images(512, seed=3, shape=(16, 16, 3))
 
@@ -400,6 +403,7 @@ def test_every_network_has_a_recipe():
     }
 
 
+@pytest.mark.slow
 def test_resnet_learns_shifted_and_flipped_images(resnet):
     assert RESNET_SETTINGS.flip and RESNET_SETTINGS.max_shift == 2
     images, labels = texture_images(200, seed=1)
@@ -407,10 +411,12 @@ def test_resnet_learns_shifted_and_flipped_images(resnet):
     assert resnet.accuracy(images, labels) > 0.95
 
 
+@pytest.mark.slow
 def test_resnet_training_is_repeated_exactly(resnet):
     assert_equal_variables(train_resnet(), resnet)
 
 
+@pytest.mark.slow
 def test_resnet_judges_by_its_moving_statistics(resnet):
     images = TEXTURES[:6]
     variables = resnet.variables
@@ -440,6 +446,7 @@ def test_resnet_judges_by_its_moving_statistics(resnet):
     )
 
 
+@pytest.mark.slow
 def test_resnet_cache_holds_the_moving_statistics(resnet, tmp_path, monkeypatch):
     dataset = TinyDataset(TEXTURES, TEXTURE_LABELS)
     monkeypatch.setattr(classifier_module, "train_classifier", lambda *a, **k: resnet)

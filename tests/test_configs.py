@@ -30,27 +30,30 @@ EVERY = [(name, None) for name in NAMES] + [
     (name, str(number)) for name, numbers in NUMBERED.items() for number in numbers
 ]
 VARIATIONS = [(name, variation) for name in NAMED for variation in NAMED[name]]
-# Each takes seconds to compile, and differs from others in nothing but sizes.
-COMPILED_SLOWLY = (
-    "dcgan_mnist",
-    "dcgan_tutorial_mnist",
-    "dcgan_small_kernel_mnist",
-    "dcgan_small_kernel_svhn",
-    "dcgan_dropout_mnist",
-    "wgan_mnist",
-    "acgan_cifar",
-)
-
-
-def is_slow(name, model):
-    if (name, model) in VARIATIONS:
-        return (name, model) != ("cgan_mnist", "best")  # the one with the most terms
-    return name in COMPILED_SLOWLY
+# The others take minutes in all; test_lowering.py traces every config.
+QUICKLY_STEPPED = [("default", None), ("mlp_gan_mnist", "2")]
 
 
 def load(name, model=None):
     module = importlib.import_module(f"configs.{name}")
     return module.get_config() if model is None else module.get_config(model)
+
+
+def one_step(name, model, small_config, tiny_spec, jit=jax.jit):
+    """(state before, state after, metrics) of a config's train step, shrunk."""
+    convolutional = load(name, model).generator.name != "mlp"
+    fields = {} if convolutional else ONE_HIDDEN_LAYER
+    config = small_config(fields | {"batch_size": 4}, name=name, model=model)
+    if convolutional:
+        # As many pixels as their strides and pools need.
+        tiny_spec = dataclasses.replace(tiny_spec, image_shape=(16, 16, 1))
+    gan = build.build_gan(config, tiny_spec)
+    train_step, initial_state = training.build_train_step(config, gan, 10)
+    batch = Batch(
+        jnp.full((4, *tiny_spec.image_shape), 7, jnp.uint8), jnp.arange(4) % 3
+    )
+    before = jit(initial_state)(batch)
+    return before, *jit(train_step)(before, stack([batch] * config.d_steps))
 
 
 @pytest.mark.parametrize(("name", "model"), EVERY + VARIATIONS, ids=str)
@@ -65,34 +68,16 @@ def test_configs_are_possible(name, model):
 @pytest.mark.parametrize(
     ("name", "model"),
     [
-        pytest.param(*each, marks=[pytest.mark.slow] if is_slow(*each) else [])
+        pytest.param(*each, marks=() if each in QUICKLY_STEPPED else pytest.mark.slow)
         for each in EVERY + VARIATIONS
     ],
     ids=[":".join(filter(None, each)) for each in EVERY + VARIATIONS],
 )
 def test_one_step_of_every_config(name, model, small_config, tiny_spec):
-    config = load(name, model)
-    convolutional = config.generator.name != "mlp"
-    fields = {} if convolutional else ONE_HIDDEN_LAYER
-    config = small_config(fields | {"batch_size": 4}, name=name, model=model)
-    if convolutional:
-        # As many pixels as their strides and pools need.
-        tiny_spec = dataclasses.replace(tiny_spec, image_shape=(16, 16, 1))
-    gan = build.build_gan(config, tiny_spec)
-    train_step, initial_state = training.build_train_step(config, gan, 10)
-    batch = Batch(
-        jnp.full((4, *tiny_spec.image_shape), 7, jnp.uint8), jnp.arange(4) % 3
-    )
+    # Many operations are faster compiled as a whole, few are not.
+    jit = jax.jit if load(name, model).generator.name != "mlp" else lambda step: step
 
-    def step(state):
-        return train_step(state, stack([batch] * config.d_steps))
-
-    if convolutional:
-        # Many operations: these are faster compiled as a whole, the others are not.
-        initial_state, step = jax.jit(initial_state), jax.jit(step)
-    before = initial_state(batch)
-
-    after, metrics = step(before)
+    before, after, metrics = one_step(name, model, small_config, tiny_spec, jit)
 
     assert after.step == 1
     assert all(np.isfinite(metric) for metric in metrics.values())
@@ -155,7 +140,7 @@ def assert_fixed_settings_of_report_d(config):
         assert (optimizer.name, optimizer.learning_rate) == ("adam", 2e-4)
         assert optimizer.arguments.to_dict() == {"b1": 0.5, "b2": 0.999}
         assert optimizer.schedule == "constant"
-    assert config.generator.batch_norm and config.generator.output_batch_norm
+    assert config.generator.norm == "batch" and config.generator.output_norm
     assert config.modes.discriminator_in_discriminator_step == "train"
     assert config.modes.generator_in_generator_step == "train"
 
@@ -213,7 +198,7 @@ def test_vanilla_is_that_of_report_e():
     for player in (config.generator, config.discriminator):
         assert (player.hidden_sizes, player.activation) == ((128,), "relu")
         assert player.dropout_rate == 0.0
-    assert not config.generator.batch_norm and not config.generator.output_batch_norm
+    assert config.generator.norm == "none"
     assert config.generator.output == "tanh"
     assert (config.d_steps, config.g_steps) == (1, 1)
 

@@ -95,6 +95,7 @@ def test_real_images_as_generated_reach_the_ceilings(
     )
 
 
+@pytest.mark.slow
 def test_the_ceiling_does_not_depend_on_how_the_test_set_is_sorted(
     run, real_judge, tiny_mnist, monkeypatch
 ):
@@ -121,6 +122,7 @@ def test_the_ceiling_does_not_depend_on_how_the_test_set_is_sorted(
     assert ceiling > 1.3 * one_class_each
 
 
+@pytest.mark.slow
 def test_what_makes_scores_say_little_is_told_with_them(run, tiny_mnist, monkeypatch):
     """Classes without images, and a judge that guesses."""
 
@@ -154,6 +156,7 @@ def test_what_makes_scores_say_little_is_told_with_them(run, tiny_mnist, monkeyp
     assert lines[4].startswith("step 12: GAN-test")
 
 
+@pytest.mark.slow
 def test_a_good_judge_and_whole_classes_are_not_warned_of(run):
     assert "warnings" not in evaluate(*run)
 

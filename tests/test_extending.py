@@ -59,6 +59,7 @@ def config(my_gan, small_config):
     return config
 
 
+@pytest.mark.slow
 def test_a_users_own_file_is_trained_scored_and_drawn(config, tiny_world, tmp_path):
     workdir = tmp_path / "run"
 

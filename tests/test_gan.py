@@ -692,6 +692,7 @@ def virtual_gan(small_config, tiny_spec):
     )
 
 
+@pytest.mark.slow
 def test_reference_batches_are_drawn_once(virtual_gan):
     examples = Batch(
         jnp.arange(5 * 32, dtype=jnp.uint8).reshape(5, 8, 4, 1),

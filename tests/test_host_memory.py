@@ -48,6 +48,7 @@ def mib_returned(call):
     return float(output.stdout)
 
 
+@pytest.mark.slow
 def test_large_blocks_go_back_when_freed():
     assert mib_returned("") < 20
     assert mib_returned("return_large_blocks_when_freed()") > 180

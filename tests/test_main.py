@@ -21,6 +21,9 @@ from gan_jax.data import SPECS
 from gan_jax.generator import open_checkpoints
 from gan_jax.workdir import load_config
 
+# Programs, signals and a trained judge.
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).parents[1]
 NUM_STEPS = 1500
 SMALL = [
@@ -341,9 +344,7 @@ CONVOLUTIONAL = {
 }
 
 
-@pytest.mark.parametrize(
-    "name", ["acgan_cifar", pytest.param("wgan_svhn", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("name", CONVOLUTIONAL)
 def test_convolutional_systems_from_files_to_scores(run, tmp_path, name):
     random = np.random.default_rng(0)
     data = name.split("_")[1].replace("cifar", "cifar10")
@@ -662,8 +663,12 @@ def test_mistakes_end_in_one_clear_line(mistakes, name):
     assert output == ""
 
 
-@pytest.mark.slow
 def test_the_real_size_killed_and_resumed_ends_in_the_same_bits(tmp_path):
+    # As users' programs are compiled.
+    assert_killed_run_is_the_whole_one(tmp_path, {"XLA_FLAGS": ""})
+
+
+def assert_killed_run_is_the_whole_one(folder, environment):
     """2,000 steps in one go, and killed at about 700, in programs of their own."""
     arguments = [
         "--config=configs/mlp_cgan_mnist.py:9",
@@ -678,18 +683,17 @@ def test_the_real_size_killed_and_resumed_ends_in_the_same_bits(tmp_path):
 
     def program(name):
         return subprocess.Popen(
-            [sys.executable, "main.py", *arguments, f"--workdir={tmp_path / name}"],
+            [sys.executable, "main.py", *arguments, f"--workdir={folder / name}"],
             cwd=ROOT,
-            # As users' programs are compiled.
-            env=os.environ | {"XLA_FLAGS": ""},
+            env=os.environ | environment,
             stdout=subprocess.DEVNULL,
         )
 
     assert program("whole").wait() == 0
     killed = program("killed")
-    wait_for(lambda: 700 in saved_steps(tmp_path / "killed"), killed)
+    wait_for(lambda: 700 in saved_steps(folder / "killed"), killed)
     killed.kill()
     assert killed.wait() == -signal.SIGKILL
-    assert saved_steps(tmp_path / "killed")[-1] < 2000
+    assert saved_steps(folder / "killed")[-1] < 2000
     assert program("killed").wait() == 0
-    assert_same_run(tmp_path / "killed", tmp_path / "whole")
+    assert_same_run(folder / "killed", folder / "whole")

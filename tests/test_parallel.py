@@ -73,6 +73,7 @@ def differences(config, num_steps, batch_size, fields, *spreads):
     return json.loads(run.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_four_devices_train_as_one():
     """Batch norm, R1, label smoothing, two discriminator updates a step."""
     found = differences(
@@ -253,6 +254,7 @@ def test_a_run_begun_on_two_devices_goes_on_with_four(tmp_path):
     assert_same_run(tmp_path / "more", tmp_path / "one", first_steps=400)
 
 
+@pytest.mark.slow
 def test_parts_see_the_whole_batch_and_the_reference_once():
     """Minibatch discrimination with virtual batch norm, on four parts of two."""
     whole = DCGANDiscriminator(

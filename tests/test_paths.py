@@ -76,6 +76,7 @@ def test_a_run_in_the_home(home, tiny_run):
         load_generator("gs://runs/a")
 
 
+@pytest.mark.slow
 def test_caches_in_the_home(home, tiny_mnist, monkeypatch):
     quick = ClassifierSettings(num_epochs=1, min_steps=1, batch_size=400)
 

@@ -72,6 +72,7 @@ def test_stacking_keeps_what_members_share(singles):
         )
 
 
+@pytest.mark.slow
 def test_a_run_of_several_seeds(tmp_path, small_config, tiny_world):
     """Files, scores over seeds and of each, and each seed's generator."""
     config = small_config(

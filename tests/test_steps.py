@@ -217,6 +217,7 @@ def test_simultaneous_updates_are_those_of_both_steps(gan, before, generator_ste
     assert other_metrics["discriminator_loss"] != metrics["discriminator_loss"]
 
 
+@pytest.mark.slow
 def test_simultaneous_train_step(gan, small_config):
     """Counts one step, an update of each player, and generates once."""
     config = small_config(ONE_HIDDEN_LAYER | {"simultaneous_updates": True})
@@ -379,6 +380,7 @@ def test_going_on_needs_no_memory_of_the_order(training):
     assert_same_bits(at_once, resumed)
 
 
+@pytest.mark.slow
 def test_flipped_batches_are_the_same_after_a_restart(gan, small_config, training):
     fields = ONE_HIDDEN_LAYER | {"d_steps": 2, "ema_decay": 0.75, "data.flip": True}
     run_steps, state = build_training(small_config(fields), gan, num_steps=8)

@@ -122,6 +122,7 @@ def failing(error):
     return fail
 
 
+@pytest.mark.slow
 def test_a_real_run_and_a_broken_one(sweep, folder, tiny_world, capsys):
     published = {"gan_test": Score(0.75, 0.01)}
     runs = [

@@ -171,6 +171,7 @@ def test_losses_on_test_images(rows, tiny_run, tiny_world):
         assert rows[-1][f"test_{name}"] == pytest.approx(mean, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_reference_batch_is_kept_with_the_run(tiny_world, small_config, tmp_path):
     """Through training, checkpoint and sampling of a convolutional GAN."""
     config = small_config(
@@ -249,6 +250,7 @@ def run(tiny_run, tiny_world, tmp_path):
     return tiny_run[0], tmp_path / "run"
 
 
+@pytest.mark.slow
 def test_a_judge_that_fails_costs_no_checkpoint(
     tiny_run, tiny_world, tmp_path, monkeypatch
 ):
@@ -273,6 +275,7 @@ def test_a_judge_that_fails_costs_no_checkpoint(
     assert (first["step"], first["steps_per_second"]) == (4, None)
 
 
+@pytest.mark.slow
 def test_a_run_killed_between_checkpoint_and_pictures_makes_them_later(
     tiny_run, tiny_world, tmp_path, monkeypatch
 ):
@@ -299,6 +302,7 @@ def test_a_run_killed_between_checkpoint_and_pictures_makes_them_later(
     assert_same_run(config, tmp_path, finished, tiny_world.spec)
 
 
+@pytest.mark.slow
 def test_the_best_is_known_after_a_resumption(tiny_run, tiny_world, tmp_path):
     """Of scores 4: low, 8: high, 12: low the checkpoint of 8 stays."""
     config = changed(tiny_run[0], {"checkpoints.keep_latest": 1})
@@ -381,6 +385,7 @@ def test_a_judged_run_had_checkpoints(run):
         train(config, workdir)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("killed_at", ["before the first save", "in the first save"])
 def test_a_run_killed_before_its_first_checkpoint_begins_anew(
     tiny_run, tiny_world, tmp_path, killed_at
@@ -460,6 +465,7 @@ def test_a_log_that_is_gone_is_told(run, counting, capsys):
 LONGER = {"log_every": 3, "sample_every": 5, "checkpoint_every": 8}
 
 
+@pytest.mark.slow
 def test_an_extended_run_is_the_longer_one(tiny_run, tiny_world, tmp_path, capsys):
     """Bit for bit, with a constant learning rate; its end was due for nothing else."""
     config = changed(tiny_run[0], LONGER | {"num_steps": 13})
@@ -496,6 +502,7 @@ def test_an_extended_population_is_the_longer_one(tiny_run, tiny_world, tmp_path
     assert_same_run(longer, tmp_path / "extended", tmp_path / "whole", tiny_world.spec)
 
 
+@pytest.mark.slow
 def test_the_end_of_a_shorter_run_is_a_step_like_others(
     tiny_run, tiny_world, counting, tmp_path
 ):
@@ -520,6 +527,7 @@ def test_the_end_of_a_shorter_run_is_a_step_like_others(
     assert having(tmp_path, "test_generator_loss") == [66, 132]
 
 
+@pytest.mark.slow
 def test_the_best_of_an_extended_run_is_that_of_the_longer_one(
     tiny_run, tiny_world, counting, tmp_path, monkeypatch
 ):
@@ -540,6 +548,7 @@ def test_the_best_of_an_extended_run_is_that_of_the_longer_one(
     assert steps == {8, 24}
 
 
+@pytest.mark.slow
 def test_steps_and_epochs_are_compared_by_the_data(
     tiny_run, tiny_world, counting, tmp_path
 ):
@@ -555,6 +564,7 @@ def test_steps_and_epochs_are_compared_by_the_data(
     assert having(tmp_path, "step")[-1] == 132
 
 
+@pytest.mark.slow
 def test_an_extension_of_a_schedule_is_told_and_marked(
     tiny_run, tiny_world, counting, tmp_path, capsys
 ):
@@ -581,6 +591,7 @@ def test_an_extension_of_a_schedule_is_told_and_marked(
     assert rows[:3] == [*first[:2], without_tests]
 
 
+@pytest.mark.slow
 def test_what_is_logged_may_change_while_a_run_goes_on(
     tiny_run, tiny_world, counting, tmp_path
 ):

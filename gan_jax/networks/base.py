@@ -11,6 +11,8 @@ from flax import linen as nn
 from gan_jax.names import lookup
 from gan_jax.networks.convolution import Conv, ConvTranspose
 from gan_jax.networks.initializers import KERNEL_INITIALIZERS
+from gan_jax.networks.layers import Dropout
+from gan_jax.networks.normalization import NORMS
 
 OUTPUT_ACTIVATIONS = {"tanh": jnp.tanh, "sigmoid": nn.sigmoid}
 VALUE_RANGES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
@@ -90,12 +92,6 @@ class Network(nn.Module):
         for field in dataclasses.fields(self):
             if isinstance(field.default, tuple) and field.name not in self.GIVEN:
                 self._check_tuple(field)
-        rate = getattr(self, "dropout_rate", 0.0)
-        if not 0 <= rate < 1:
-            raise ValueError(f"dropout_rate is {rate}; it must be in [0, 1)")
-        slope = getattr(self, "negative_slope", 0.0)
-        if not 0 <= slope <= 1:
-            raise ValueError(f"negative_slope is {slope}; it must be in [0, 1]")
 
     def _check_tuple(self, field: dataclasses.Field) -> None:
         """The elements have the type of the default's elements."""
@@ -159,3 +155,77 @@ class Network(nn.Module):
         return normalize(
             layer(*arguments, dtype=self.dtype, kernel_init=initializer, **fields)
         )
+
+
+class NormalizedNetwork(Network):
+    """A network with a norm by name, dropout and leaky ReLUs.
+
+    Attributes:
+      norm: a name from NORMS: 'batch', 'virtual' (Salimans et al. 2016, section 3.5),
+        'none'.
+      norm_momentum, norm_epsilon: of batch norm: 0.9 and 1e-5 are PyTorch's, 0.99 and
+        1e-3 Keras's.
+      reference_examples: size of the reference batch of virtual batch norm.
+      negative_slope: of the leaky ReLU.
+      dropout_rate: see the network.
+    """
+
+    CHOICES: ClassVar = {**Network.CHOICES, "norm": NORMS}
+
+    norm: str = "batch"
+    norm_momentum: float = 0.9
+    norm_epsilon: float = 1e-5
+    reference_examples: int = 64
+    negative_slope: float = 0.2
+    dropout_rate: float = 0.0
+
+    @property
+    def reference_size(self) -> int:
+        return self.reference_examples if lookup(self.norm, NORMS).refers else 0
+
+    @property
+    def mixes_examples(self) -> bool:
+        return lookup(self.norm, NORMS).mixes_examples
+
+    def check(self) -> None:
+        super().check()
+        if not 0 <= self.norm_momentum < 1:
+            raise ValueError(
+                f"norm_momentum is {self.norm_momentum}; it must be in [0, 1)"
+            )
+        if self.norm_epsilon <= 0:
+            raise ValueError(f"norm_epsilon is {self.norm_epsilon}; it must be > 0")
+        if self.reference_examples < 1:
+            raise ValueError(
+                f"reference_examples is {self.reference_examples}; it must be >= 1"
+            )
+        if not 0 <= self.negative_slope <= 1:
+            raise ValueError(
+                f"negative_slope is {self.negative_slope}; it must be in [0, 1]"
+            )
+        if not 0 <= self.dropout_rate < 1:
+            raise ValueError(
+                f"dropout_rate is {self.dropout_rate}; it must be in [0, 1)"
+            )
+
+    def normalize(
+        self, features: jax.Array, labels: jax.Array | None, *, train: bool, name: str
+    ) -> jax.Array:
+        """Normalises dense features [B, F] or feature maps [C, H, W, B].
+
+        `labels` [B] are what the network sees of them; None: nothing.
+        """
+        norm = lookup(self.norm, NORMS)
+        return norm.apply(self, features, labels, train=train, name=name)
+
+    def drop(self, features: jax.Array, *, train: bool) -> jax.Array:
+        """Dropout, but for the reference batch, whose statistics are fixed."""
+        dropout = Dropout(self.dropout_rate)
+        if not self.reference_size:
+            return dropout(features, train=train)
+        batch_axis = 0 if features.ndim == 2 else 3
+        reference, examples = jnp.split(
+            features, [self.reference_size], axis=batch_axis
+        )
+        examples = dropout(examples, train=train)
+        return jnp.concatenate([reference, examples], axis=batch_axis)

@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from gan_jax.networks.layers import PatchConv, max_pool_2x2, space_to_depth
+from gan_jax.networks.convolution import Conv
+from gan_jax.networks.layers import max_pool_2x2, space_to_depth
 
 
 class LeNet(nn.Module):
@@ -24,11 +25,16 @@ class LeNet(nn.Module):
         self, images: jax.Array, *, train: bool, features_only: bool = False
     ) -> jax.Array:
         features = _batch_last(images)
-        for num_filters in (16, 32):
-            features = PatchConv(num_filters, (5, 5), padding="VALID", pool=True)(
-                features
+        for layer, num_filters in enumerate((16, 32)):
+            convolve = Conv(
+                num_filters,
+                5,
+                padding="VALID",
+                pool=True,
+                fourier_allowed=False,
+                name=_convolution_name(layer),
             )
-            features = nn.relu(features)
+            features = nn.relu(convolve(features))
         features = features.reshape(-1, images.shape[0]).T
         features = nn.Dropout(0.1, deterministic=not train)(features)
         features = nn.relu(nn.Dense(128)(features))
@@ -89,8 +95,14 @@ class ResNet(nn.Module):
     def __call__(
         self, images: jax.Array, *, train: bool, features_only: bool = False
     ) -> jax.Array:
-        def convolve(features: jax.Array, width: int) -> jax.Array:
-            features = PatchConv(width, (3, 3), use_bias=False)(features)
+        def convolve(features: jax.Array, width: int, layer: int) -> jax.Array:
+            features = Conv(
+                width,
+                3,
+                use_bias=False,
+                fourier_allowed=False,
+                name=_convolution_name(layer),
+            )(features)
             normalize = nn.BatchNorm(
                 use_running_average=not train, momentum=0.9, axis=0
             )
@@ -100,8 +112,8 @@ class ResNet(nn.Module):
         for stage, width in enumerate(self.widths):
             if stage > 0:
                 features = max_pool_2x2(features)
-            features = convolve(features, width)
-            features = features + convolve(features, width)
+            features = convolve(features, width, 2 * stage)
+            features = features + convolve(features, width, 2 * stage + 1)
         features = features.max(axis=(1, 2)).T
         if features_only:
             return features
@@ -109,6 +121,14 @@ class ResNet(nn.Module):
 
 
 CLASSIFIERS: dict[str, type[nn.Module]] = {"lenet": LeNet, "resnet": ResNet}
+
+
+def _convolution_name(layer: int) -> str:
+    """The name that initial values are drawn by: another would be another judge.
+
+    Every published score was given by judges with these names.
+    """
+    return f"PatchConv_{layer}"
 
 
 def _batch_last(images: jax.Array) -> jax.Array:

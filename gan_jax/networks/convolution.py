@@ -1,15 +1,10 @@
 """Convolutions on images with the batch last, [C, H, W, B].
 
-Each is written three times with the same results. Backends other than the CPU take
-XLA's convolution. On CPUs its gradients are 7 to 10 times slower inside `lax.scan` and
-`lax.fori_loop`; matrix products are not. Those of patches take the definition's
-multiplications, those of Fourier transforms often fewer; `estimated_milliseconds` says
-which is faster.
+Each is written three times with the same results; cpu/choice.py says which is taken.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import jax
@@ -18,77 +13,11 @@ from flax import linen as nn
 from jax import lax
 
 from gan_jax.networks.cpu import fourier
+from gan_jax.networks.cpu.choice import choose
 from gan_jax.networks.cpu.patches import Grid, gather, scatter
+from gan_jax.networks.layers import max_pool_2x2
 
-FORMULATIONS = ("patches", "fourier", "xla")
 _DIMENSION_NUMBERS = ("CHWN", "HWIO", "CHWN")
-
-
-def _choose(
-    formulation: str | None,
-    grid: Grid,
-    channels: int,
-    features: int,
-    batch: int,
-    dtype: jnp.dtype,
-    fourier_allowed: bool = True,
-) -> str:
-    """The one place that says what takes which formulation.
-
-    `channels` are those of the grid's images, `features` those of its patches' values.
-    """
-    if formulation is None:
-        if jax.default_backend() != "cpu":
-            return "xla"
-        # Sums of many rounded terms are no Fourier transform.
-        if not fourier_allowed or dtype != jnp.float32:
-            return "patches"
-        estimates = estimated_milliseconds(grid, channels, features, batch)
-        return min(estimates, key=estimates.get)
-    if formulation not in FORMULATIONS:
-        raise ValueError(
-            f"formulation must be one of {FORMULATIONS}, not {formulation!r}"
-        )
-    return formulation
-
-
-# Milliseconds for a multiplication and for a number moved, on two CPU cores with
-# jax 0.10.2. Fitted to 29 layers of this project's systems, with both their gradients;
-# `python -m benchmarks.convolutions` fits them anew.
-_MILLISECONDS = {"patches": (4.2e-8, 9.7e-7), "fourier": (1.9e-8, 4.0e-6)}
-
-
-def estimated_milliseconds(
-    grid: Grid, channels: int, features: int, batch: int
-) -> dict[str, float]:
-    """Of a layer with its gradients on a CPU, for comparisons; see `counts`."""
-    milliseconds = {}
-    for name, (products, moved) in counts(grid, channels, features, batch).items():
-        per_product, per_moved = _MILLISECONDS[name]
-        milliseconds[name] = per_product * products + per_moved * moved
-    return milliseconds
-
-
-def counts(
-    grid: Grid, channels: int, features: int, batch: int
-) -> dict[str, tuple[int, int]]:
-    """Multiplications, and numbers that lie between matrix products, of a layer.
-
-    `channels` are those of the grid's images, `features` those of what its patches
-    give (or are painted from, if the convolution is transposed).
-    """
-    patches = math.prod(grid.kernel_size) * channels * math.prod(grid.count) * batch
-    phased_channels = grid.strides**2 * channels
-    spectra = fourier.rank(grid) * (
-        (phased_channels + features) * batch + phased_channels * features
-    )
-    return {
-        "patches": (patches * features, patches),
-        "fourier": (
-            fourier.multiplications(grid, channels, features, batch),
-            spectra,
-        ),
-    }
 
 
 def conv_grid(
@@ -162,7 +91,7 @@ def conv(
     channels, height, width, batch = images.shape
     *kernel_size, _, features = kernel.shape
     grid = conv_grid((height, width), tuple(kernel_size), strides, padding)
-    chosen = _choose(
+    chosen = choose(
         formulation, grid, channels, features, batch, images.dtype, fourier_allowed
     )
     match chosen:
@@ -212,7 +141,7 @@ def conv_transpose(
     grid = conv_transpose_grid((height, width), tuple(kernel_size), strides)
     # The kernel stands upside down in the patches.
     painted = kernel[::-1, ::-1].transpose(0, 1, 3, 2)
-    match _choose(formulation, grid, features, channels, batch, images.dtype):
+    match choose(formulation, grid, features, channels, batch, images.dtype):
         case "patches":
             patches = painted.reshape(-1, channels) @ images.reshape(channels, -1)
             return scatter(grid, patches.reshape(-1, height, width, batch))
@@ -251,7 +180,7 @@ class _Convolution(nn.Module):
         shape = (self.kernel_size, self.kernel_size, images.shape[0], self.features)
         kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
         outputs = self.apply_kernel(
-            images.astype(self.dtype), kernel.astype(self.dtype), self.strides
+            images.astype(self.dtype), kernel.astype(self.dtype)
         )
         if self.use_bias:
             bias = self.param(
@@ -262,13 +191,31 @@ class _Convolution(nn.Module):
 
 
 class Conv(_Convolution):
-    """Convolution of [C, H, W, B] to [features, ceil(H / s), ceil(W / s), B].
+    """Convolution of [C, H, W, B] to [features, H', W', B], sizes as in `conv`.
 
-    Parameters, initialisation and results are those of `nn.Conv` with SAME padding, but
-    for the order of the images' axes: `kernel` [k, k, C, features], `bias` [features].
+    Parameters, initialisation and results are those of `nn.Conv`, but for the order of
+    the images' axes: `kernel` [k, k, C, features], `bias` [features].
+
+    Attributes:
+      padding: 'SAME' or 'VALID'.
+      pool: whether `max_pool_2x2` follows; it comes before the bias, which changes
+        nothing and costs less.
+      fourier_allowed: see `conv`.
     """
 
-    apply_kernel = staticmethod(conv)
+    padding: str = "SAME"
+    pool: bool = False
+    fourier_allowed: bool = True
+
+    def apply_kernel(self, images: jax.Array, kernel: jax.Array) -> jax.Array:
+        outputs = conv(
+            images,
+            kernel,
+            self.strides,
+            padding=self.padding,
+            fourier_allowed=self.fourier_allowed,
+        )
+        return max_pool_2x2(outputs) if self.pool else outputs
 
 
 class ConvTranspose(_Convolution):
@@ -279,4 +226,5 @@ class ConvTranspose(_Convolution):
     [features].
     """
 
-    apply_kernel = staticmethod(conv_transpose)
+    def apply_kernel(self, images: jax.Array, kernel: jax.Array) -> jax.Array:
+        return conv_transpose(images, kernel, self.strides)

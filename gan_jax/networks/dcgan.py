@@ -6,71 +6,19 @@ are [C, H, W, B], see layers.py.
 """
 
 import math
-from collections.abc import Callable
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from gan_jax.names import lookup
-from gan_jax.networks.base import OUTPUT_ACTIVATIONS, Network
-from gan_jax.networks.layers import Dropout, max_pool_2x2
+from gan_jax.networks.base import OUTPUT_ACTIVATIONS, NormalizedNetwork
+from gan_jax.networks.layers import max_pool_2x2
 from gan_jax.networks.minibatch import MinibatchDiscrimination
-from gan_jax.networks.normalization import VirtualBatchNorm
 from gan_jax.networks.reference import prepend_reference
 from gan_jax.types import Verdict
 
-
-class Norm(NamedTuple):
-    """A normalisation of features, by name in NORMS.
-
-    `apply(network, features, labels, train=..., name=...)` is called inside a compact
-    method of the network: features [B, F] or [C, H, W, B] in and out; labels [B] or
-    None, for norms that depend on the class.
-    """
-
-    apply: Callable[..., jax.Array]
-    mixes_examples: bool = False  # whether it does, in train mode
-    refers: bool = False  # whether it needs a reference batch in front
-
-
-def _batch_norm(network, features, labels, *, train, name):
-    del labels
-    return nn.BatchNorm(
-        use_running_average=not train,
-        axis=1 if features.ndim == 2 else 0,
-        momentum=network.norm_momentum,
-        epsilon=network.norm_epsilon,
-        dtype=network.stable_dtype,
-        axis_name=network.axis_name,
-        name=name,
-    )(features)
-
-
-def _virtual_batch_norm(network, features, labels, *, train, name):
-    del labels, train
-    feature_axis, batch_axis = (1, 0) if features.ndim == 2 else (0, 3)
-    return VirtualBatchNorm(
-        network.reference_size,
-        feature_axis=feature_axis,
-        batch_axis=batch_axis,
-        epsilon=network.norm_epsilon,
-        name=name,
-    )(features.astype(network.stable_dtype))
-
-
-def _no_norm(network, features, labels, *, train, name):
-    return features
-
-
-NORMS: dict[str, Norm] = {
-    "batch": Norm(_batch_norm, mixes_examples=True),
-    "virtual": Norm(_virtual_batch_norm, refers=True),
-    "none": Norm(_no_norm),
-}
 _POSITIVE_FIELDS = (
-    "reference_examples",
     "filter_multiplier",
     "filters",
     "strides",
@@ -85,43 +33,21 @@ _POSITIVE_FIELDS = (
 )
 
 
-class ConvNetwork(Network):
-    """What convolutional networks share: normalisation, activation, dropout.
+class ConvNetwork(NormalizedNetwork):
+    """What convolutional networks share: what follows a layer.
 
     Attributes:
-      norm: 'batch', 'virtual' (Salimans et al. 2016, section 3.5) or 'none'.
-      norm_momentum, norm_epsilon: of batch norm: 0.9 and 1e-5 are PyTorch's, 0.99 and
-        1e-3 Keras's.
       norm_after_activation: instead of before it.
-      reference_examples: size of the reference batch of virtual batch norm.
       filter_multiplier: of every number of filters.
-      negative_slope: of the leaky ReLU.
-      dropout_rate: see the network.
       use_bias: whether layers have biases, but for those right before a norm (never)
         and the heads (always).
     """
 
-    CHOICES: ClassVar = {**Network.CHOICES, "norm": NORMS}
-
-    norm: str = "batch"
-    norm_momentum: float = 0.9
-    norm_epsilon: float = 1e-5
     norm_after_activation: bool = False
-    reference_examples: int = 64
     filter_multiplier: int = 1
-    negative_slope: float = 0.2
-    dropout_rate: float = 0.0
     use_bias: bool = True
     kernel_init: str = "dcgan_normal"
     conditioning: str = "one_hot"
-
-    @property
-    def reference_size(self) -> int:
-        return self.reference_examples if lookup(self.norm, NORMS).refers else 0
-
-    @property
-    def mixes_examples(self) -> bool:
-        return lookup(self.norm, NORMS).mixes_examples
 
     def check(self) -> None:
         super().check()
@@ -133,27 +59,11 @@ class ConvNetwork(Network):
         for name in ("minibatch_kernels", "num_blocks"):
             if getattr(self, name, 0) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be >= 0")
-        if not 0 <= self.norm_momentum < 1:
-            raise ValueError(
-                f"norm_momentum is {self.norm_momentum}; it must be in [0, 1)"
-            )
-        if self.norm_epsilon <= 0:
-            raise ValueError(f"norm_epsilon is {self.norm_epsilon}; it must be > 0")
 
     def biased(self, *, normalized: bool) -> bool:
         """Whether a layer has a bias; before batch norm it would only drift."""
         directly = normalized and self.norm != "none" and not self.norm_after_activation
         return self.use_bias and not directly
-
-    def normalize(
-        self, features: jax.Array, labels: jax.Array | None, *, train: bool, name: str
-    ) -> jax.Array:
-        """Normalises dense features [B, F] or feature maps [C, H, W, B].
-
-        `labels` [B] are what the network sees of them; None: nothing.
-        """
-        norm = lookup(self.norm, NORMS)
-        return norm.apply(self, features, labels, train=train, name=name)
 
     def activate(
         self,
@@ -181,15 +91,6 @@ class ConvNetwork(Network):
                 features, labels, train=train, name=f"{name}_norm"
             )
         return features
-
-    def drop(self, features: jax.Array, *, train: bool) -> jax.Array:
-        """Dropout, but for the reference batch, whose statistics are fixed."""
-        batch_axis = 0 if features.ndim == 2 else 3
-        reference, examples = jnp.split(
-            features, [self.reference_size], axis=batch_axis
-        )
-        examples = Dropout(self.dropout_rate)(examples, train=train)
-        return jnp.concatenate([reference, examples], axis=batch_axis)
 
     def one_hot(self, labels: jax.Array) -> jax.Array:
         return jax.nn.one_hot(labels, self.num_classes, dtype=jnp.float32)

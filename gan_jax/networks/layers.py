@@ -1,6 +1,6 @@
-"""Layers that several networks share.
+"""Layers without parameters that several networks share.
 
-Convolution and pooling here take images with the batch as the last axis, [C, H, W, B]:
+Pooling here takes images with the batch as the last axis, [C, H, W, B]:
 then every shifted slice is one run of contiguous numbers after the other, which made
 training a LeNet on a CPU 1.7 to 2 times faster than [B, H, W, C].
 """
@@ -14,45 +14,6 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
-
-from gan_jax.networks.convolution import conv
-
-
-class PatchConv(nn.Module):
-    """Convolution with stride 1, on CPUs a matrix product over gathered patches.
-
-    Parameters, initialisation and results are those of `nn.Conv`, but for the order of
-    the images' axes: `kernel` [h, w, C, features] and, unless `use_bias` is False,
-    `bias` [features]. Other backends take XLA's convolution.
-
-    Takes [C, H, W, B], returns [features, H', W', B] with H' = H for padding 'SAME' and
-    H - h + 1 for 'VALID'; with `pool` what `max_pool_2x2` makes of that (computed
-    before the bias is added, which changes nothing and costs less). Raises ValueError
-    for any other padding and for a kernel that does not fit.
-    """
-
-    features: int
-    kernel_size: Sequence[int]
-    padding: str = "SAME"
-    use_bias: bool = True
-    pool: bool = False
-
-    @nn.compact
-    def __call__(self, images: jax.Array) -> jax.Array:
-        kernel = self.param(
-            "kernel",
-            nn.initializers.lecun_normal(),
-            (*self.kernel_size, images.shape[0], self.features),
-            jnp.float32,
-        )
-        if self.use_bias:
-            bias = self.param(
-                "bias", nn.initializers.zeros_init(), (self.features,), jnp.float32
-            )
-        outputs = conv(images, kernel, 1, padding=self.padding, fourier_allowed=False)
-        if self.pool:
-            outputs = max_pool_2x2(outputs)
-        return outputs + bias.reshape(-1, 1, 1, 1) if self.use_bias else outputs
 
 
 # XLA's own pooling gradient (select-and-scatter) is slow on CPUs, and JAX's gradient of

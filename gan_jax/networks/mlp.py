@@ -12,8 +12,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax.networks.base import OUTPUT_ACTIVATIONS, Network
-from gan_jax.networks.layers import Dropout
+from gan_jax.networks.base import OUTPUT_ACTIVATIONS, Network, NormalizedNetwork
+from gan_jax.networks.reference import prepend_reference
 from gan_jax.types import Verdict
 
 ACTIVATIONS: dict[str, Callable[[jax.Array, float], jax.Array]] = {
@@ -48,20 +48,19 @@ class ConditionalDense(Network):
         return jnp.concatenate(branches, axis=-1)
 
 
-class _MLP(Network):
-    """What both players share: hidden layers of dense, [BN], activation, dropout.
+class _MLP(NormalizedNetwork):
+    """What both players share: hidden layers of dense, [norm], activation, dropout.
 
     Labels are joined one-hot, in the first layer: see `ConditionalDense`.
     """
 
-    CHOICES: ClassVar = {**Network.CHOICES, "activation": ACTIVATIONS}
+    CHOICES: ClassVar = {**NormalizedNetwork.CHOICES, "activation": ACTIVATIONS}
     CONDITIONINGS: ClassVar = ("none", "one_hot")
 
     conditioning: str = "one_hot"
     hidden_sizes: tuple[int, ...] = (512, 512)
     label_width: int = 64
     activation: str = "leaky_relu"
-    negative_slope: float = 0.2
     dropout_rate: float = 0.5
     kernel_init: str = "kaiming_normal"
 
@@ -80,22 +79,18 @@ class _MLP(Network):
             )
 
     def hidden(
-        self,
-        inputs: jax.Array,
-        labels: jax.Array | None,
-        *,
-        batch_norm: bool,
-        train: bool,
+        self, inputs: jax.Array, labels: jax.Array | None, *, train: bool
     ) -> jax.Array:
         outputs = inputs
+        # A bias before batch norm has no effect but drifts under Adam.
+        use_bias = self.norm == "none"
         for layer, features in enumerate(self.hidden_sizes):
-            # A bias before batch norm has no effect but drifts under Adam.
             if layer == 0:
                 outputs = ConditionalDense(
                     features=features,
                     label_width=self.label_width,
                     num_classes=self.num_classes,
-                    use_bias=not batch_norm,
+                    use_bias=use_bias,
                     kernel_init=self.kernel_init,
                     weight_norm=self.weight_norm,
                     dtype=self.dtype,
@@ -103,33 +98,27 @@ class _MLP(Network):
                 )(outputs, labels)
             else:
                 outputs = self.dense(
-                    features, use_bias=not batch_norm, name=f"hidden_{layer}"
+                    features, use_bias=use_bias, name=f"hidden_{layer}"
                 )(outputs)
-            if batch_norm:
-                outputs = self.batch_norm_layer(f"hidden_{layer}_norm", train)(outputs)
+            outputs = self.normalize(
+                outputs, labels, train=train, name=f"hidden_{layer}_norm"
+            )
             outputs = ACTIVATIONS[self.activation](outputs, self.negative_slope)
-            outputs = Dropout(self.dropout_rate)(outputs, train=train)
+            outputs = self.drop(outputs, train=train)
         return outputs
-
-    def batch_norm_layer(self, name: str, train: bool) -> nn.BatchNorm:
-        # Momentum and epsilon of PyTorch's BatchNorm1d, which report D used.
-        return nn.BatchNorm(
-            use_running_average=not train,
-            momentum=0.9,
-            epsilon=1e-5,
-            dtype=self.stable_dtype,
-            axis_name=self.axis_name,
-            name=name,
-        )
 
 
 class MLPGenerator(_MLP):
     """Latents [B, Z] and labels [B] (None: unconditional) to images [B, H, W, C].
 
-    Images are in [-1, 1] (output `tanh`) or [0, 1] (`sigmoid`). Batch norm stands
-    before the activations, of the hidden layers and of the output. In train mode batch
-    statistics and dropout (stream `dropout`) are in force, and the moving statistics
-    are updated.
+    Norms stand before the activations, of the hidden layers and of the output. In train
+    mode batch statistics and dropout (stream `dropout`) are in force, and the moving
+    statistics are updated.
+
+    Attributes:
+      image_shape: (H, W, C).
+      output_norm: whether the norm follows the output's layer too.
+      output: 'tanh' for images in [-1, 1], 'sigmoid' for [0, 1].
 
     Source: Dittrich (batch norm, dropout 0.5); Ligocki & Salah (neither).
     """
@@ -137,27 +126,25 @@ class MLPGenerator(_MLP):
     CHOICES: ClassVar = {**_MLP.CHOICES, "output": OUTPUT_ACTIVATIONS}
 
     image_shape: tuple[int, int, int] = (28, 28, 1)
-    batch_norm: bool = True
-    output_batch_norm: bool = True
+    output_norm: bool = True
     output: str = "tanh"
-
-    # In train mode an image depends on the others in its batch.
-    @property
-    def mixes_examples(self) -> bool:
-        return self.batch_norm or self.output_batch_norm
 
     @nn.compact
     def __call__(
         self, latents: jax.Array, labels: jax.Array | None, *, train: bool
     ) -> jax.Array:
-        outputs = self.hidden(latents, labels, batch_norm=self.batch_norm, train=train)
+        latents, labels = prepend_reference(
+            self, latents, labels, size=self.reference_size
+        )
+        outputs = self.hidden(latents, labels, train=train)
         outputs = self.dense(
             math.prod(self.image_shape),
-            use_bias=not self.output_batch_norm,
+            use_bias=self.norm == "none" or not self.output_norm,
             name="output",
         )(outputs)
-        if self.output_batch_norm:
-            outputs = self.batch_norm_layer("output_norm", train)(outputs)
+        if self.output_norm:
+            outputs = self.normalize(outputs, labels, train=train, name="output_norm")
+        outputs = outputs[self.reference_size :]
         outputs = OUTPUT_ACTIVATIONS[self.output](outputs.astype(self.stable_dtype))
         return outputs.reshape(-1, *self.image_shape)
 
@@ -168,11 +155,16 @@ class MLPDiscriminator(_MLP):
     Source: Dittrich (dropout 0.5); Ligocki & Salah (none).
     """
 
+    norm: str = "none"
+
     @nn.compact
     def __call__(
         self, images: jax.Array, labels: jax.Array | None, *, train: bool
     ) -> Verdict:
+        images, labels = prepend_reference(
+            self, images, labels, size=self.reference_size
+        )
         inputs = images.reshape(images.shape[0], -1)
-        outputs = self.hidden(inputs, labels, batch_norm=False, train=train)
+        outputs = self.hidden(inputs, labels, train=train)
         logits = self.dense(1, use_bias=True, name="logit")(outputs)[:, 0]
-        return Verdict(logits.astype(self.stable_dtype))
+        return Verdict(logits[self.reference_size :].astype(self.stable_dtype))

@@ -1,6 +1,9 @@
-"""Normalisation layers that Flax lacks."""
+"""Normalisations of features, and the table of their names."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -95,3 +98,52 @@ def _virtual_statistics(
         jnp.where(in_reference, reference_mean, combined_means),
         jnp.where(in_reference, reference_variance, combined_variances),
     )
+
+
+class Norm(NamedTuple):
+    """A normalisation of features, by name in NORMS.
+
+    `apply(network, features, labels, train=..., name=...)` is called inside a compact
+    method of the network: features [B, F] or [C, H, W, B] in and out; labels [B] or
+    None, for norms that depend on the class.
+    """
+
+    apply: Callable[..., jax.Array]
+    mixes_examples: bool = False  # whether it does, in train mode
+    refers: bool = False  # whether it needs a reference batch in front
+
+
+def _batch_norm(network, features, labels, *, train, name):
+    del labels
+    return nn.BatchNorm(
+        use_running_average=not train,
+        axis=1 if features.ndim == 2 else 0,
+        momentum=network.norm_momentum,
+        epsilon=network.norm_epsilon,
+        dtype=network.stable_dtype,
+        axis_name=network.axis_name,
+        name=name,
+    )(features)
+
+
+def _virtual_batch_norm(network, features, labels, *, train, name):
+    del labels, train
+    feature_axis, batch_axis = (1, 0) if features.ndim == 2 else (0, 3)
+    return VirtualBatchNorm(
+        network.reference_size,
+        feature_axis=feature_axis,
+        batch_axis=batch_axis,
+        epsilon=network.norm_epsilon,
+        name=name,
+    )(features.astype(network.stable_dtype))
+
+
+def _no_norm(network, features, labels, *, train, name):
+    return features
+
+
+NORMS: dict[str, Norm] = {
+    "batch": Norm(_batch_norm, mixes_examples=True),
+    "virtual": Norm(_virtual_batch_norm, refers=True),
+    "none": Norm(_no_norm),
+}

@@ -7,8 +7,9 @@ import pytest
 from flax import linen as nn
 
 from gan_jax.networks import DISCRIMINATORS, GENERATORS
-from gan_jax.networks.dcgan import NORMS, DCGANDiscriminator, DCGANGenerator, Norm
+from gan_jax.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_jax.networks.mlp import MLPDiscriminator
+from gan_jax.networks.normalization import NORMS, Norm
 
 IMAGES = jax.random.normal(jax.random.key(1), (5, 8, 8, 1))
 SMALL = {

@@ -158,6 +158,7 @@ def test_resnet_refuses_odd_sizes():
         ResNet(num_classes=2).init(jax.random.key(0), images, train=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CLASSIFIERS)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_images_of_a_batch_do_not_mix_in_eval_mode(name, channels):

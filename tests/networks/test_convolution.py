@@ -7,15 +7,15 @@ import pytest
 from flax import linen as nn
 
 from gan_jax.networks.convolution import (
-    FORMULATIONS,
     Conv,
     ConvTranspose,
     conv,
     conv_grid,
     conv_transpose,
-    counts,
 )
 from gan_jax.networks.cpu import fourier
+from gan_jax.networks.cpu.choice import FORMULATIONS, counts
+from gan_jax.networks.layers import max_pool_2x2
 
 # (our function, our module, Flax's module)
 CONV = (conv, Conv, nn.Conv)
@@ -239,6 +239,39 @@ def test_layers_equal_flax_layers(kind, use_bias):
         )
 
     assert_close(*both())
+
+
+def test_layers_without_padding():
+    images, _ = random_images_and_kernel(3, (5, 4), (2, 3))
+    layer = Conv(3, 3, padding="VALID", fourier_allowed=False)
+    flax = flax_layer(nn.Conv, 3, 3, 1, padding="VALID")
+
+    variables = layer.init(jax.random.key(1), images)
+    expected = flax.apply(variables, images.transpose(3, 1, 2, 0))
+
+    assert_close(layer.apply(variables, images), batch_last(expected))
+
+
+def test_other_padding_and_too_large_kernels_are_refused():
+    images = jnp.zeros((2, 7, 6, 3))
+
+    with pytest.raises(ValueError, match="'SAME' or 'VALID', not 'CIRCULAR'"):
+        Conv(4, 3, padding="CIRCULAR").init(jax.random.key(0), images)
+    with pytest.raises(ValueError, match=r"\(8, 8\) do not fit.*\(7, 6\)"):
+        Conv(4, 8, padding="VALID").init(jax.random.key(0), images)
+
+
+def test_pooling_comes_before_the_bias():
+    images, _ = random_images_and_kernel(3, (7, 6), (2, 3))
+    layer = Conv(4, 3, padding="VALID")
+    variables = layer.init(jax.random.key(1), images)
+    variables["params"]["bias"] = jnp.arange(4.0)
+
+    # Adding a number keeps the order, rounded too, so that not one bit may differ.
+    np.testing.assert_array_equal(
+        layer.clone(pool=True).apply(variables, images),
+        max_pool_2x2(layer.apply(variables, images)),
+    )
 
 
 @pytest.mark.parametrize("module", [Conv, ConvTranspose])

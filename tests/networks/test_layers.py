@@ -1,7 +1,5 @@
-import functools
 import math
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,106 +8,14 @@ from flax import linen as nn
 
 from gan_jax.networks.layers import (
     Dropout,
-    PatchConv,
     bernoulli_mask,
     max_pool_2x2,
     space_to_depth,
 )
 
-# The layers here take [C, H, W, B], Flax's own take [B, H, W, C].
-BATCH_FIRST_SHAPE = (3, 7, 6, 2)
-
 
 def batch_last(images):
     return images.transpose(3, 1, 2, 0)
-
-
-@pytest.mark.parametrize(
-    ("kernel_size", "padding"),
-    [((5, 5), "VALID"), ((3, 3), "SAME"), ((4, 3), "SAME"), ((2, 3), "VALID")],
-)
-def test_patch_conv_equals_flax_conv(kernel_size, padding):
-    key_images, key_params, key_weights = jax.random.split(jax.random.key(0), 3)
-    images = jax.random.normal(key_images, BATCH_FIRST_SHAPE)
-    conv = nn.Conv(4, kernel_size, padding=padding)
-    patch_conv = PatchConv(4, kernel_size, padding=padding)
-    params = conv.init(key_params, images)
-    params["params"]["bias"] = jnp.arange(4.0)
-
-    def patch_conv_batch_first(params, images):
-        return batch_last(patch_conv.apply(params, batch_last(images)))
-
-    @functools.partial(jax.jit, static_argnums=0)
-    def outputs_and_gradients(apply, params, images):
-        outputs, pull_back = jax.vjp(apply, params, images)
-        return outputs, pull_back(jax.random.normal(key_weights, outputs.shape))
-
-    jax.tree.map(
-        lambda ours, flax: np.testing.assert_allclose(ours, flax, rtol=1e-4, atol=1e-4),
-        outputs_and_gradients(patch_conv_batch_first, params, images),
-        outputs_and_gradients(conv.apply, params, images),
-    )
-
-
-def test_patch_conv_off_the_cpu_is_xla_s_convolution(monkeypatch):
-    images = jax.random.normal(jax.random.key(0), (3, 7, 6, 2))
-    layer = PatchConv(4, (5, 3), padding="VALID", pool=True)
-    params = layer.init(jax.random.key(1), images)
-
-    def primitives_and_outputs():
-        apply = functools.partial(layer.apply, params)
-        return str(jax.make_jaxpr(apply)(images)), apply(images)
-
-    on_cpu, expected = primitives_and_outputs()
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    elsewhere, outputs = primitives_and_outputs()
-
-    assert "conv_general_dilated" not in on_cpu
-    assert "conv_general_dilated" in elsewhere
-    np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-4)
-
-
-def test_patch_conv_starts_with_flax_conv_params():
-    images = jnp.zeros(BATCH_FIRST_SHAPE)
-    params = PatchConv(4, (3, 3)).init(jax.random.key(1), batch_last(images))
-    expected = nn.Conv(4, (3, 3)).init(jax.random.key(1), images)
-
-    chex.assert_trees_all_equal(params, expected)
-
-
-def test_patch_conv_without_bias():
-    images = jax.random.normal(jax.random.key(0), BATCH_FIRST_SHAPE)
-    conv = nn.Conv(4, (3, 3), use_bias=False)
-    patch_conv = PatchConv(4, (3, 3), use_bias=False)
-    params = patch_conv.init(jax.random.key(1), batch_last(images))
-
-    chex.assert_trees_all_equal(params, conv.init(jax.random.key(1), images))
-    np.testing.assert_allclose(
-        patch_conv.apply(params, batch_last(images)),
-        batch_last(conv.apply(params, images)),
-        atol=1e-5,
-    )
-
-
-def test_patch_conv_pools_before_its_bias():
-    images = batch_last(jax.random.normal(jax.random.key(0), BATCH_FIRST_SHAPE))
-    conv = PatchConv(4, (3, 3), padding="VALID")
-    params = conv.init(jax.random.key(1), images)
-    params["params"]["bias"] = jnp.arange(4.0)
-
-    # Adding a number keeps the order, rounded too, so that not one bit may differ.
-    np.testing.assert_array_equal(
-        conv.clone(pool=True).apply(params, images),
-        max_pool_2x2(conv.apply(params, images)),
-    )
-
-
-def test_patch_conv_refuses_other_padding_and_too_large_kernels():
-    images = jnp.zeros((2, 7, 6, 3))
-    with pytest.raises(ValueError, match="'SAME' or 'VALID', not 'CIRCULAR'"):
-        PatchConv(4, (3, 3), padding="CIRCULAR").init(jax.random.key(0), images)
-    with pytest.raises(ValueError, match=r"\(8, 3\) do not fit.*\(7, 6\)"):
-        PatchConv(4, (8, 3), padding="VALID").init(jax.random.key(0), images)
 
 
 @pytest.mark.parametrize("size", [(6, 4), (7, 5)])

@@ -1,7 +1,5 @@
 """The fully connected networks against NumPy and hand-counted parameters."""
 
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 import jax.test_util
@@ -91,7 +89,7 @@ def test_parameters_of_the_unconditional_networks():
 
 
 def test_parameters_of_the_vanilla_networks():
-    generator = MLPGenerator(**VANILLA, batch_norm=False, output_batch_norm=False)
+    generator = MLPGenerator(**VANILLA, norm="none")
     # 100 * 128 + 128 + 128 * 784 + 784, and 784 * 128 + 128 + 128 + 1.
     assert sizes(generator, ONE_LATENT, None) == (114_064, 114_064)
     assert sizes(MLPDiscriminator(**VANILLA), ONE_IMAGE, None) == (100_609, 100_609)
@@ -103,11 +101,10 @@ def test_parameters_of_the_vanilla_networks():
     "changes",
     [
         {},
-        {"output_batch_norm": False, "output": "sigmoid"},
-        {"batch_norm": False, "activation": "relu"},
-        {"batch_norm": False, "output_batch_norm": False, "hidden_sizes": (16,)},
+        {"output_norm": False, "output": "sigmoid"},
+        {"norm": "none", "activation": "relu", "hidden_sizes": (16,)},
     ],
-    ids=["default", "no output norm", "no hidden norm", "vanilla"],
+    ids=["default", "no output norm", "vanilla"],
 )
 def test_generator_forward(changes, labels, train):
     module = small_generator(**changes)
@@ -172,7 +169,7 @@ def test_batch_norm_updates_its_statistics_in_train_mode_alone():
 
 
 def test_batch_norm_epsilon():
-    module = small_generator(hidden_sizes=(16,), output_batch_norm=False)
+    module = small_generator(hidden_sizes=(16,), output_norm=False)
     variables = initialized(module, LATENTS, None)
     kernel = variables["params"]["hidden_0"]["input"]["kernel"]
     kernel *= 3e-3  # The units' variance is now about that of epsilon.
@@ -283,9 +280,7 @@ def test_no_dropout_in_eval_mode():
 
 
 def test_generator_drops_in_train_mode_alone():
-    module = small_generator(
-        dropout_rate=0.5, batch_norm=False, output_batch_norm=False
-    )
+    module = small_generator(dropout_rate=0.5, norm="none")
     variables = initialized(module, LATENTS, LABELS)
 
     def images(seed, train):
@@ -301,9 +296,8 @@ def test_generator_drops_in_train_mode_alone():
     ("changes", "mixes"),
     [
         ({}, True),
-        ({"batch_norm": False}, True),
-        ({"output_batch_norm": False}, True),
-        ({"batch_norm": False, "output_batch_norm": False}, False),
+        ({"output_norm": False}, True),
+        ({"norm": "none"}, False),
     ],
 )
 def test_an_image_depends_on_its_batch_as_declared(changes, mixes):
@@ -325,8 +319,6 @@ def test_modules_can_be_compared_and_hashed():
     # jit's cache needs it.
     assert hash(small_generator()) == hash(small_generator())
     assert small_generator() == small_generator()
-    fields = {field.name for field in dataclasses.fields(MLPDiscriminator)}
-    assert "batch_norm" not in fields
 
 
 def test_the_gradient_penalty_has_gradients():

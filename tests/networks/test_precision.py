@@ -34,7 +34,11 @@ def test_convolutions_round_what_they_multiply(layer):
     )
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name",
+    ["mlp_cgan_mnist"]
+    + [pytest.param(name, marks=pytest.mark.slow) for name in NAMES[1:]],
+)
 def test_losses_and_gradients_are_float32_and_near(name, small_config):
     def loss_and_gradient(compute_dtype):
         config = small_config({"compute_dtype": compute_dtype}, name=name)
