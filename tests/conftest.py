@@ -11,6 +11,7 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
 
 import importlib
 import pathlib
+import signal
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +27,15 @@ from gan_jax.train import train
 from gan_jax.types import Batch
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# Shells start what runs in the background with these ignored, and what tests start
+# would inherit that.
+for _number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(
+            _number,
+            signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL,
+        )
 
 # Sizes that differ from each other, so that no mix-up of two goes unseen.
 SMALL_FIELDS = {
@@ -52,7 +62,11 @@ ONE_HIDDEN_LAYER = {
 @pytest.fixture(scope="session", autouse=True)
 def judge_cache(tmp_path_factory) -> pathlib.Path:
     """Judges that tests train are shared between them, away from the user's cache."""
-    folder = tmp_path_factory.mktemp("cache")
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # all workers'
+    folder = folder / "cache"
+    folder.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder))
         yield folder

@@ -51,6 +51,7 @@ def test_targets(kind):
     assert_same(lambda: make_targets(KEY, 20, kind=kind, amount=0.3))
 
 
+@pytest.mark.slow
 def test_augmentation():
     images = np.arange(2 * 6 * 6, dtype=np.uint8).reshape(2, 6, 6, 1).repeat(20, axis=0)
     assert_same(lambda: random_flips(jnp.asarray(images), KEY))

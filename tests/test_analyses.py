@@ -333,6 +333,7 @@ def changed(config, fields):
     return other
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["train", "eval"])
 def test_rows_of_the_dropout_sweep_are_samples_at_that_rate(
     tiny_run, mode, monkeypatch
@@ -420,6 +421,7 @@ def test_the_program_writes_the_picture(sample, loaded, tiny_run, name, picture)
         )
 
 
+@pytest.mark.slow
 def test_a_step_may_be_chosen(sample, tiny_run):
     _, workdir = sample("--analysis=interpolation", "--step=8")
 
@@ -494,6 +496,7 @@ def test_the_program_finds_neighbours(sample, loaded, tiny_run, tiny_world):
     np.testing.assert_array_equal(images[:, 2:], tiny_world.train_images[nearest])
 
 
+@pytest.mark.slow
 def test_classes_by_the_judge_in_a_run_without_labels(
     tiny_world, small_config, tmp_path, monkeypatch
 ):

@@ -307,6 +307,7 @@ for step in range(1, 10_000):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delay", [0.0, 0.013, 0.034])
 def test_sigkill_leaves_a_whole_checkpoint(tmp_path, delay):
     writer = subprocess.Popen(

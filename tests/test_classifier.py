@@ -68,6 +68,7 @@ def test_gan_train_on_the_real_training_set_gives_the_real_accuracy(real_classif
     )
 
 
+@pytest.mark.slow
 def test_shuffled_labels_fall_to_chance():
     shuffled = np.random.default_rng(2).permutation(TRAIN_LABELS)
 
@@ -146,6 +147,7 @@ def test_logits_are_those_of_the_network_in_eval_mode(real_classifier):
     )
 
 
+@pytest.mark.slow
 def test_diverging_loss_names_the_step():
     settings = dataclasses.replace(SETTINGS, learning_rate=1e35)
     with pytest.raises(FloatingPointError, match="'lenet'.*at step 2 of 64"):

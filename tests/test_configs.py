@@ -30,8 +30,8 @@ EVERY = [(name, None) for name in NAMES] + [
     (name, str(number)) for name, numbers in NUMBERED.items() for number in numbers
 ]
 VARIATIONS = [(name, variation) for name in NAMED for variation in NAMED[name]]
-# The others take minutes in all; test_lowering.py traces every config.
-QUICKLY_STEPPED = [("default", None), ("mlp_gan_mnist", "2")]
+# The others take minutes; test_lowering.py traces every config.
+QUICKLY_STEPPED = [("mlp_gan_mnist", "2")]
 
 
 def load(name, model=None):

@@ -6,10 +6,14 @@ import sys
 
 import pytest
 
+# Programs.
+pytestmark = pytest.mark.slow
+
 MODULE = pathlib.Path(__file__).parents[1] / "gan_jax" / "console.py"
 # Without the package, whose imports take longer than the test.
 BEGIN = f"""
 import runpy, sys
+
 runpy.run_path({str(MODULE)!r})["make_steadfast"]()
 """
 PROGRAM = f"""{BEGIN}

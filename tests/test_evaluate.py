@@ -65,6 +65,7 @@ def real_generator(monkeypatch, tiny_mnist):
     return generator
 
 
+@pytest.mark.slow
 def test_real_images_as_generated_reach_the_ceilings(
     run, real_generator, real_judge, tiny_mnist
 ):
@@ -207,6 +208,7 @@ def test_inception_scores_of_other_numbers_of_images(run):
     assert f"of 130 images {of_sizes['130']['mean']:.3f} ±" in format_scores(result)
 
 
+@pytest.mark.slow
 def test_the_best_checkpoint_besides(run):
     config, workdir = run
     rows = {row["step"]: row["inception_score"] for row in read_metrics(workdir)}

@@ -203,6 +203,7 @@ class SeparateDiscriminator(MLPDiscriminator):
     mixes_examples = True
 
 
+@pytest.mark.slow
 def test_one_pass_over_both_batches_equals_two(make_gan, fixed_draws):
     gan = make_gan()
     generator, discriminator = players(gan)

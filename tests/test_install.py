@@ -3,6 +3,11 @@
 import subprocess
 import sys
 
+import pytest
+
+# A program.
+pytestmark = pytest.mark.slow
+
 
 def test_import_from_the_folder_that_holds_the_checkout(tmp_path):
     """Where a notebook is started: its gan_jax/ is the checkout, not the package."""

@@ -8,11 +8,15 @@ import time
 
 import pytest
 
+# Programs and signals.
+pytestmark = pytest.mark.slow
+
 MODULE = pathlib.Path(__file__).parents[1] / "gan_jax" / "interrupts.py"
 # Without the package, whose imports take longer than the test. As XLA does, `work`
 # computes for seconds, lets other threads go on and looks at no signals.
 PROGRAM = f"""
 import hashlib, runpy, signal, threading
+
 globals().update(runpy.run_path({str(MODULE)!r}))
 
 def work(seconds):

@@ -34,7 +34,9 @@ def singles(small_config, tiny_mnist):
     ]
 
 
-@pytest.mark.parametrize("backend", ["cpu", "gpu"])
+@pytest.mark.parametrize(
+    "backend", ["cpu", pytest.param("gpu", marks=pytest.mark.slow)]
+)
 def test_members_are_the_single_runs(
     backend, singles, small_config, tiny_mnist, monkeypatch
 ):

@@ -216,6 +216,7 @@ def test_in_eval_mode_the_latents_of_samples_give_the_samples(make_generator):
     np.testing.assert_array_equal(images, sample(labels))
 
 
+@pytest.mark.slow
 def test_in_train_mode_chosen_latents_do_not_depend_on_each_other(make_generator):
     sample = make_generator({"modes.generator_in_sampling": "train"})
     latents, labels = sample.latents([0, 1, 2]), [0, 1, 2]

@@ -185,6 +185,7 @@ def test_each_step_lowers_its_own_loss(before, discriminator_step, generator_ste
     )
 
 
+@pytest.mark.slow
 def test_simultaneous_updates_are_those_of_both_steps(gan, before, generator_step):
     """From the same state; with the same key both steps generate the same images."""
     discriminator_step = jax.jit(make_discriminator_step(gan, OPTIMIZER))

@@ -331,6 +331,7 @@ def test_the_best_is_known_after_a_resumption(tiny_run, tiny_world, tmp_path):
     assert [row["inception_score"] for row in logged(tmp_path)] == [0.1, 0.9, 0.2]
 
 
+@pytest.mark.slow
 def test_two_processes_do_not_train_in_one_folder(run):
     config, workdir = run
     before = {path: path.read_bytes() for path in workdir.glob("*.json*")}
@@ -630,6 +631,7 @@ def test_what_is_logged_may_change_while_a_run_goes_on(
     }
 
 
+@pytest.mark.slow
 def test_a_run_that_was_interrupted_keeps_its_row(
     tiny_run, tiny_world, counting, tmp_path, monkeypatch
 ):

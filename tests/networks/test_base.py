@@ -84,6 +84,7 @@ def test_spectral_norm_divides_kernels_by_their_largest_singular_value(network, 
     np.testing.assert_allclose(verdict.logits, expected.logits, rtol=2e-4)
 
 
+@pytest.mark.slow
 def test_labels_reach_norms(monkeypatch):
     """A conditional norm is one entry of the table."""
 

@@ -93,6 +93,7 @@ class ReferenceResNet:
         return np.maximum(normalized * norm["scale"] + norm["bias"], 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("train", [False, True])
 @pytest.mark.parametrize(
     "shape",

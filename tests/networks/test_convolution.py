@@ -185,6 +185,7 @@ def test_gradient_penalty_is_differentiable(kind):
         assert_close(results, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("formulation", FORMULATIONS)
 @pytest.mark.parametrize("function", [conv, conv_transpose])
 def test_types_are_kept(function, formulation):

@@ -225,6 +225,7 @@ def branch_generator(plain, variables, train):
     return jnp.tanh(plain.conv_transpose("conv_2", outputs, 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("train", [True, False])
 def test_branches_of_the_generator(train):
     module = generator(conditioning="branches")
@@ -405,6 +406,7 @@ def dropped(module, inputs):
     return zeros
 
 
+@pytest.mark.slow
 def test_generator_drops_before_its_last_layer_alone():
     zeros = dropped(generator(dropout_rate=0.5, norm="none"), LATENTS)
 
@@ -412,6 +414,7 @@ def test_generator_drops_before_its_last_layer_alone():
     assert 0.3 < zeros["conv_2"] < 0.7
 
 
+@pytest.mark.slow
 def test_discriminator_drops_after_every_convolution():
     zeros = dropped(discriminator(dropout_rate=0.5, norm="none"), IMAGES)
 
@@ -419,6 +422,7 @@ def test_discriminator_drops_after_every_convolution():
     assert 0.3 < zeros["conv_1"] < 0.7 and 0.3 < zeros["logit"] < 0.7
 
 
+@pytest.mark.slow
 def test_discriminator_pools_what_it_dropped():
     """As report B orders them. A 2x2 maximum of positive values is 0 once in 16."""
     module = discriminator(
@@ -431,6 +435,7 @@ def test_discriminator_pools_what_it_dropped():
     assert dropped(module, IMAGES)["conv_1"] < 0.2
 
 
+@pytest.mark.slow
 def test_upsampling_generator_drops_after_every_convolution():
     module = UpsamplingGenerator(
         **SMALL, image_shape=(8, 4, 2), num_filters=8, norm="none", dropout_rate=0.5
@@ -458,6 +463,7 @@ def test_moving_statistics_have_the_momentum_asked_for():
         assert_close(after, 0.75 * before + 0.25 * value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -611,6 +617,7 @@ def test_virtual_batch_norm_uses_the_reference(train):
         np.testing.assert_allclose(verdict.logits[example], logit, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_dropout_leaves_the_reference_alone():
     """Without it the statistics would change from call to call."""
     fields = {"norm": "virtual", "reference_examples": 4, "dropout_rate": 0.5}

@@ -89,6 +89,7 @@ def test_mask_elements_are_independent():
     assert np.abs(neighbours).max() < 5 * 0.3 * 0.7 / math.sqrt(1000 * 287)
 
 
+@pytest.mark.slow
 def test_dropout_scales_what_it_keeps_in_train_mode_only():
     inputs = jnp.arange(1.0, 641.0).reshape(20, 32)
     layer = Dropout(0.75)

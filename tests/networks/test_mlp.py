@@ -202,6 +202,7 @@ def test_kernel_initialization(name, fan_in, fan_out, expected):
     np.testing.assert_allclose(beyond, 0.0027, rtol=0.2)
 
 
+@pytest.mark.slow
 def test_every_kernel_is_initialized_by_its_own_fan_in():
     module = MLPGenerator(hidden_sizes=(1024, 2048), label_width=512)
     params = module.init(jax.random.key(0), ONE_LATENT, ONE_LABEL, train=False)[

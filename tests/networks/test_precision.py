@@ -13,6 +13,7 @@ from gan_jax.types import Batch, PlayerState
 NAMES = ("mlp_cgan_mnist", "cgan_mnist", "vtgan_cifar", "dcgan_vbn_mnist")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [Conv, ConvTranspose])
 def test_convolutions_round_what_they_multiply(layer):
     images = jax.random.normal(jax.random.key(0), (3, 4, 4, 2))
@@ -34,11 +35,8 @@ def test_convolutions_round_what_they_multiply(layer):
     )
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["mlp_cgan_mnist"]
-    + [pytest.param(name, marks=pytest.mark.slow) for name in NAMES[1:]],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
 def test_losses_and_gradients_are_float32_and_near(name, small_config):
     def loss_and_gradient(compute_dtype):
         config = small_config({"compute_dtype": compute_dtype}, name=name)
