@@ -316,6 +316,34 @@ def test_an_image_depends_on_its_batch_as_declared(changes, mixes):
     assert changed is mixes
 
 
+def test_virtual_batch_norm_by_hand():
+    """Salimans et al. 2016, section 3.5: with a reference batch of 3 and itself."""
+    module = small_generator(
+        norm="virtual", reference_examples=3, hidden_sizes=(6,), output_norm=False
+    )
+    variables = initialized(module, LATENTS, None)
+    reference = np.random.default_rng(3).normal(size=(3, 7))
+    variables["reference"] = {"inputs": jnp.asarray(reference, jnp.float32)}
+    params = jax.tree.map(lambda leaf: np.asarray(leaf, float), variables["params"])
+    hidden, norm, output = (
+        params[name] for name in ("hidden_0", "hidden_0_norm", "output")
+    )
+
+    images = module.apply(variables, LATENTS, None, train=True)
+
+    inputs = np.concatenate([reference, np.asarray(LATENTS)])
+    features = inputs @ hidden["input"]["kernel"]
+    first, others = features[:3], features[3:]
+    mean = (3 * first.mean(0) + others) / 4
+    variance = (3 * (first**2).mean(0) + others**2) / 4 - mean**2
+    normalized = (others - mean) / np.sqrt(variance + 1e-5)
+    normalized = normalized * norm["scale"] + norm["bias"]
+    activated = np.where(normalized > 0, normalized, 0.2 * normalized)
+    expected = np.tanh(activated @ output["kernel"] + output["bias"])
+    np.testing.assert_allclose(images.reshape(5, -1), expected, rtol=1e-4, atol=1e-5)
+    assert not module.mixes_examples and module.reference_size == 3
+
+
 def test_modules_can_be_compared_and_hashed():
     # jit's cache needs it.
     assert hash(small_generator()) == hash(small_generator())
