@@ -362,7 +362,7 @@ def _pack(state: Any) -> tuple[list[dict[str, Any]], np.ndarray]:
 
     One array, and not Orbax's StandardSave of the tree: for 60 arrays that one kept the
     caller waiting for 0.1 s in place of 0.02 s, restored flipped bits without a word,
-    and of a truncated file printed hundreds of lines of tracebacks, from callbacks of a
+    and of damaged files printed many lines of tracebacks, from callbacks of a
     closed event loop, besides the exception (orbax-checkpoint 0.12.8).
 
     Returns:
