@@ -16,10 +16,11 @@ NUM_EXAMPLES = 640
 
 def lowered(config, platform):
     """The program of many train steps, in full size; nothing of it is compiled."""
-    gan = build.build_gan(config, build.dataset_spec(config))
+    spec = build.dataset_spec(config)
+    gan = build.build_gan(config, spec)
     images = np.zeros((NUM_EXAMPLES, *gan.image_shape), np.uint8)
     labels = np.arange(NUM_EXAMPLES, dtype=np.int32) % gan.num_classes
-    dataset = Dataset(build.dataset_spec(config), images, labels, images, labels)
+    dataset = Dataset(spec, images, labels, images, labels)
     references = reference_examples(config, gan, dataset)
     programs = []
 

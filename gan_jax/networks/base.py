@@ -208,6 +208,10 @@ class NormalizedNetwork(Network):
                 f"dropout_rate is {self.dropout_rate}; it must be in [0, 1)"
             )
 
+    def biased(self, *, normalized: bool) -> bool:
+        """Whether a layer has a bias; before batch norm it would only drift."""
+        return not normalized or self.norm == "none"
+
     def normalize(
         self, features: jax.Array, labels: jax.Array | None, *, train: bool, name: str
     ) -> jax.Array:

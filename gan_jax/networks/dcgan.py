@@ -61,9 +61,8 @@ class ConvNetwork(NormalizedNetwork):
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be >= 0")
 
     def biased(self, *, normalized: bool) -> bool:
-        """Whether a layer has a bias; before batch norm it would only drift."""
-        directly = normalized and self.norm != "none" and not self.norm_after_activation
-        return self.use_bias and not directly
+        directly = normalized and not self.norm_after_activation
+        return self.use_bias and super().biased(normalized=directly)
 
     def activate(
         self,

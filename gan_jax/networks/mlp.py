@@ -82,8 +82,7 @@ class _MLP(NormalizedNetwork):
         self, inputs: jax.Array, labels: jax.Array | None, *, train: bool
     ) -> jax.Array:
         outputs = inputs
-        # A bias before batch norm has no effect but drifts under Adam.
-        use_bias = self.norm == "none"
+        use_bias = self.biased(normalized=True)
         for layer, features in enumerate(self.hidden_sizes):
             if layer == 0:
                 outputs = ConditionalDense(
@@ -139,7 +138,7 @@ class MLPGenerator(_MLP):
         outputs = self.hidden(latents, labels, train=train)
         outputs = self.dense(
             math.prod(self.image_shape),
-            use_bias=self.norm == "none" or not self.output_norm,
+            use_bias=self.biased(normalized=self.output_norm),
             name="output",
         )(outputs)
         if self.output_norm:
