@@ -16,7 +16,6 @@ import flax
 import jax
 import jax.numpy as jnp
 import numpy as np
-import torch
 from ml_collections import ConfigDict
 
 from gan_jax import build, training
@@ -25,6 +24,11 @@ from gan_jax.gan import Gan
 from gan_jax.parallel import Devices
 from gan_jax.steps import compile_run_steps
 from gan_jax.types import Batch, GanState
+
+try:
+    import torch
+except ImportError:  # what times gan_jax alone does without
+    torch = None
 
 NAMES = ("gan_jax", "torch")
 Name = TypeVar("Name", bound=Hashable)
@@ -79,11 +83,8 @@ def load_config(name: str, arguments: argparse.Namespace) -> ConfigDict:
 
 
 def versions() -> dict[str, str]:
-    return {
-        "python": platform.python_version(),
-        "jax": jax.__version__,
-        "torch": torch.__version__,
-    }
+    found = {"python": platform.python_version(), "jax": jax.__version__}
+    return found | ({"torch": torch.__version__} if torch else {})
 
 
 def write_json(path: pathlib.Path | None, result: dict) -> None:

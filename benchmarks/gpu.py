@@ -31,6 +31,7 @@ import functools
 import json
 import os
 import pathlib
+import re
 import signal
 import statistics
 import subprocess
@@ -137,8 +138,16 @@ class Part:
             self.state, self.result = "done", json.loads(self.file.read_text())
             self.result["seconds"] = self.seconds
         else:
-            lines = self.log.read_text().strip().splitlines() or ["nothing was said"]
-            self.state, self.result = "failed", {"error": lines[-1][:300]}
+            self.state, self.result = "failed", {"error": self.last_words()[:300]}
+
+    def last_words(self) -> str:
+        """The exception that ended the process, or else its last line."""
+        lines = self.log.read_text().strip().splitlines() or ["nothing was said"]
+        # JAX puts a remark about its tracebacks after the exception.
+        errors = [
+            line for line in lines if re.match(r"[\w.]+(Error|Exception)\b", line)
+        ]
+        return (errors or lines)[-1]
 
     def measure(self, deadline: float) -> None:
         """Lets the process measure, to its end or the deadline."""
@@ -354,10 +363,7 @@ def _load(name: str, small: bool):
 
 
 def prepare_steps(name: str, arguments: argparse.Namespace) -> Callable[[], dict]:
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
-
-    from benchmarks import common, mlp_cgan_step, train_steps
+    from benchmarks import common
 
     small = arguments.small
     config, dataset = _load(name, small)
@@ -366,6 +372,11 @@ def prepare_steps(name: str, arguments: argparse.Namespace) -> Callable[[], dict
     programs, errors = {"gan_jax": ours}, {}
     row = {"batch_size": config.batch_size, "compile_seconds": compile_seconds}
     try:
+        import torch
+        from torch.utils.flop_counter import FlopCounterMode
+
+        from benchmarks import mlp_cgan_step, train_steps
+
         if torch.cuda.is_available():
             torch.set_default_device("cuda")
             # As XLA does.
@@ -467,16 +478,13 @@ def _quantities(name: str, small: bool, dtype: str, precision: str) -> dict:
     key = jax.random.key(1)
 
     def forward(state):
-        (_, (_, metrics, fake)) = gan.generator_loss(
+        (_, (_, _, generated)) = gan.generator_loss(
             state.generator.params, state.generator, state.discriminator, real, key
         )
-        verdict = gan.discriminator.apply(
-            state.discriminator.variables,
-            fake.images,
-            gan.seen_labels(fake.labels),
-            train=False,
+        (verdict,), _ = gan.discriminate(
+            state.discriminator.variables, (generated.batch,), train=False, key=key
         )
-        return fake.images, verdict.logits
+        return generated.batch.images, verdict.logits
 
     def gradients(state):
         discriminator = jax.grad(gan.discriminator_loss, has_aux=True)(
@@ -554,14 +562,14 @@ def prepare_numerics(name: str, arguments: argparse.Namespace) -> Callable[[], d
 def prepare_population(_: str, arguments: argparse.Namespace) -> Callable[[], dict]:
     from benchmarks import common
     from benchmarks.population import WAYS
-    from gan_jax import build
+    from gan_jax import training
 
     config, dataset = _load("mlp_cgan_mnist", arguments.small)
     programs, rows = {}, []
     for size in POPULATIONS[: 2 if arguments.small else None]:
         for way in WAYS if size > 1 else ("in turn",):
             config.population = size
-            with mock.patch.object(build, "run_members", WAYS[way]):
+            with mock.patch.object(training, "run_members", WAYS[way]):
                 run, seconds = common.jax_program(config, dataset)
             run(1)
             programs[size, way] = run
@@ -584,7 +592,9 @@ def prepare_convolutions(_: str, arguments: argparse.Namespace) -> Callable[[], 
     from benchmarks.convolutions import LAYERS
     from gan_jax.networks import convolution
 
-    chosen = LAYERS[1:2] if arguments.small else (*LAYERS[1:6], *LAYERS[18:23])
+    chosen = (*LAYERS[1:6], *LAYERS[18:23])
+    if arguments.small:
+        chosen = [LAYERS[1]._replace(batch=4)]
     calls, programs = 2 if arguments.small else 50, {}
     for layer in chosen:
         images = jax.random.normal(

@@ -14,7 +14,7 @@ import sys
 from unittest import mock
 
 from benchmarks import common
-from gan_jax import build
+from gan_jax import build, training
 from gan_jax.data import DataError
 from gan_jax.population import in_turn, vectorised
 
@@ -36,7 +36,7 @@ def main() -> None:
     for size in arguments.sizes:
         for way in WAYS if size > 1 else ("in turn",):
             config.population = size
-            with mock.patch.object(build, "run_members", WAYS[way]):
+            with mock.patch.object(training, "run_members", WAYS[way]):
                 run, seconds = common.jax_program(config, dataset)
             programs[size, way] = run
             rows.append({"size": size, "way": way, "compile_seconds": seconds})

@@ -67,8 +67,13 @@ def get_config() -> ConfigDict:
     # 'gradient_penalty', 'discriminator_class_loss', 'generator_class_loss', 'l1',
     # 'mode_seeking'; see gan_jax/objective/terms.py for their fields.
     config.terms = ConfigDict()
-    # Of all images that the discriminator sees: 'translation'.
+    # Of all images that the discriminator sees: 'color', 'translation', 'cutout'. The
+    # penalties' gradients are with respect to the images before them.
     config.augmentations = ()
+    config.augmentation_probability = 1.0  # of each of them, for each image
+    # What changes over training: at the same place as the field that changes, by
+    # `sections.schedule`, as `config.schedules.terms.r1_penalty.gamma`.
+    config.schedules = ConfigDict()
 
     # A name from optax and its arguments; None leaves an argument at optax's default.
     for player in ("generator", "discriminator"):
@@ -93,6 +98,9 @@ def get_config() -> ConfigDict:
     config.sampling = ConfigDict()
     config.sampling.num_samples = 0  # of --mode=sample; 0: eval.num_samples
     config.sampling.batch_size = 0  # images generated together; 0: batch_size
+    # Batches of which batch norm's statistics are computed anew, for eval mode; 0: the
+    # moving ones. Needed with averaged weights.
+    config.sampling.standing_batches = 0
     config.sampling.dropout_rate = -1.0  # in train mode; -1: the generator's own
 
     config.eval = ConfigDict()

@@ -46,7 +46,54 @@ def translation(images: jax.Array, key: jax.Array) -> jax.Array:
     return _shifted(images, key, (round(height / 8), round(width / 8)), "constant")
 
 
-AUGMENTATIONS: dict[str, Augmentation] = {"translation": translation}
+def cutout(images: jax.Array, key: jax.Array) -> jax.Array:
+    """Sets a rectangle of half the height and width to 0 in each image.
+
+    Its centre is any pixel with equal probability; what lies outside the image is cut.
+
+    Takes and returns [B, H, W, C]. Source: Zhao et al. 2020, section 4.1.
+    """
+    number, height, width, _ = images.shape
+    sizes = jnp.asarray((height, width), jnp.int32)
+    centres = jax.random.randint(key, (number, 2), 0, sizes[None], jnp.int32)
+
+    def covered(size, centre):
+        """Which of so many positions the rectangles cover, [B, size]."""
+        start = centre[:, None] - size // 4
+        positions = jnp.arange(size, dtype=jnp.int32)[None]
+        return (positions >= start) & (positions < start + size // 2)
+
+    rows, columns = covered(height, centres[:, 0]), covered(width, centres[:, 1])
+    hidden = rows[:, :, None] & columns[:, None, :]
+    return jnp.where(hidden[..., None], 0, images)
+
+
+def color(images: jax.Array, key: jax.Array) -> jax.Array:
+    """Changes each image's brightness, saturation and contrast at random.
+
+    In this order: adds u - 0.5; multiplies the differences of a pixel's channels from
+    their mean by 2 u (of colour images alone); multiplies differences from the image's
+    mean by u + 0.5. Each u is uniform on [0, 1), one for each image and change.
+
+    Takes and returns [B, H, W, C] in [-1, 1], which the result may leave.
+    Source: Zhao et al. 2020, section 4.1 and the authors' program.
+    """
+    draws = jax.random.uniform(key, (3, len(images), 1, 1, 1), jnp.float32)
+    brightness, saturation, contrast = draws
+    images = images + (brightness - 0.5)
+    if images.shape[-1] > 1:
+        means = images.mean(axis=-1, keepdims=True)
+        images = (images - means) * (2 * saturation) + means
+    means = images.mean(axis=(1, 2, 3), keepdims=True)
+    return (images - means) * (contrast + 0.5) + means
+
+
+# Of grey images `color` changes brightness and contrast.
+AUGMENTATIONS: dict[str, Augmentation] = {
+    "color": color,
+    "translation": translation,
+    "cutout": cutout,
+}
 
 
 def _shifted(

@@ -34,6 +34,7 @@ from gan_jax.optimizers import make_optimizer
 from gan_jax.parallel import PARALLEL, Devices, batch_devices, member_devices
 from gan_jax.population import OWN
 from gan_jax.sampling import Sampler
+from gan_jax.schedules import Schedule
 from gan_jax.sections import defaults
 
 MAX_SEED = 2**32 - 1  # JAX's keys keep 32 bits of a seed
@@ -89,6 +90,7 @@ def _check_config(config: ConfigDict) -> None:
         "checkpoints.best_num_samples": 1,
         "sampling.num_samples": 0,
         "sampling.batch_size": 0,
+        "sampling.standing_batches": 0,
         "eval.num_samples": 1,
         "eval.num_splits": 1,
         "eval.num_runs": 2,
@@ -111,11 +113,49 @@ def _check_config(config: ConfigDict) -> None:
         raise ConfigError(
             f"config.sampling.dropout_rate is {rate}; it must be in [0, 1), or -1"
         )
+    probability = config.augmentation_probability
+    if not 0 <= probability <= 1:
+        raise ConfigError(
+            f"config.augmentation_probability is {probability}; it must be in [0, 1]"
+        )
+    _check_schedules(config)
     for player in ("generator", "discriminator"):
         build_optimizer(config, player, num_steps=1)
     if config.num_steps == 0 and config.num_epochs < 1:
         raise ConfigError("config.num_steps and config.num_epochs are both 0")
     _check_combinations(config)
+
+
+def _check_schedules(config: ConfigDict) -> None:
+    """What is scheduled is a number, and stays in its range."""
+    fields = flatten(config.to_dict())
+    for field, schedule in build_schedules(config).items():
+        value = fields.get(field)
+        term = field.split(".")[1] if field.startswith("terms.") else None
+        scheduled = field in ("ema_decay", "augmentation_probability") or (
+            field.startswith(("generator_optimizer.", "discriminator_optimizer."))
+            and field.partition(".")[2].startswith(("learning_rate", "arguments."))
+        )
+        if term and isinstance(value, float):
+            scheduled = True
+        if not scheduled or not isinstance(value, float | int):
+            raise ConfigError(
+                f"config.schedules.{field} is of a field that cannot change over "
+                "training; those of ema_decay, augmentation_probability, an "
+                "optimizer's learning_rate and arguments, and a term's numbers can"
+            )
+        if schedule.end < 0:
+            raise ConfigError(
+                f"config.schedules.{field}.end is {schedule.end}; it must be >= 0"
+            )
+        if field == "ema_decay" and schedule.end >= 1:
+            raise ConfigError(
+                f"config.schedules.{field}.end is {schedule.end}; it must be < 1"
+            )
+        if field == "augmentation_probability" and schedule.end > 1:
+            raise ConfigError(
+                f"config.schedules.{field}.end is {schedule.end}; it must be <= 1"
+            )
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -296,6 +336,18 @@ def _check_combinations(config: ConfigDict) -> None:
                 f"config.terms.{name}: it compares pairs of generated images, which "
                 f"takes a batch_size of 2, not {config.batch_size}"
             )
+    if config.sampling.standing_batches:
+        if config.modes.generator_in_sampling == "train":
+            raise ConfigError(
+                "config.sampling.standing_batches is set, but "
+                "config.modes.generator_in_sampling is 'train', which takes the "
+                "statistics of the batch"
+            )
+        if not hasattr(gan.generator, "norm_momentum"):
+            raise ConfigError(
+                "config.sampling.standing_batches is set, but "
+                f"{type(gan.generator).__name__} has no norm_momentum"
+            )
     if (
         config.sampling.dropout_rate >= 0
         and config.modes.generator_in_sampling == "eval"
@@ -379,6 +431,8 @@ def build_gan(config: ConfigDict, spec: DatasetSpec) -> Gan:
             name: _look_up("augmentations", name, AUGMENTATIONS)
             for name in config.augmentations
         },
+        augmentation_probability=config.augmentation_probability,
+        augmentation_schedule=build_schedules(config).get("augmentation_probability"),
         modes=PhaseModes(
             **{phase: mode == "train" for phase, mode in config.modes.items()}
         ),
@@ -396,7 +450,41 @@ def build_objective(config: ConfigDict) -> Objective:
         name: _build_component(f"terms.{name}", section, TERMS)
         for name, section in config.terms.items()
     }
-    return Objective(_build_component("loss", config.loss, GAMES), terms)
+    schedules = {}
+    for field, schedule in _inside("terms", build_schedules(config)).items():
+        name, _, of_term = field.partition(".")
+        schedules.setdefault(name, {})[of_term] = schedule
+    game = _build_component("loss", config.loss, GAMES)
+    return Objective(game, terms, schedules)
+
+
+def build_schedules(config: ConfigDict) -> dict[str, Schedule]:
+    """The schedules, by the field that each of them is of."""
+    schedules = {}
+
+    def collect(section: Mapping[str, Any], path: tuple[str, ...]) -> None:
+        if "end" not in section:
+            for name, inner in section.items():
+                collect(inner, (*path, name))
+            return
+        field = ".".join(path)
+        schedules[field] = Schedule(**section)
+        try:
+            schedules[field].check()
+        except ValueError as error:
+            raise ConfigError(f"config.schedules.{field}.{error}") from None
+
+    collect(config.schedules.to_dict(), ())
+    return schedules
+
+
+def _inside(section: str, schedules: Mapping[str, Schedule]) -> dict[str, Schedule]:
+    """The schedules of a section's fields, by their names in it."""
+    return {
+        field.removeprefix(f"{section}."): schedule
+        for field, schedule in schedules.items()
+        if field.startswith(f"{section}.")
+    }
 
 
 def _build_component(field: str, section: ConfigDict, known: Mapping[str, type]) -> Any:
@@ -445,7 +533,12 @@ def build_optimizer(
     field = f"{player}_optimizer"
     settings = dict(config[field])
     try:
-        return make_optimizer(settings.pop("name"), num_updates=num_steps, **settings)
+        return make_optimizer(
+            settings.pop("name"),
+            num_updates=num_steps,
+            schedules=_inside(field, build_schedules(config)),
+            **settings,
+        )
     except ValueError as error:
         raise ConfigError(f"config.{field}{_joined(error)}") from error
 
@@ -467,7 +560,11 @@ def build_devices(config: ConfigDict) -> Devices:
 
 def build_sampler(config: ConfigDict, gan: Gan) -> Sampler:
     """The function that generates images; see `sampling.Sampler`."""
-    return Sampler(gan, batch_size=config.sampling.batch_size or config.batch_size)
+    return Sampler(
+        gan,
+        batch_size=config.sampling.batch_size or config.batch_size,
+        standing_batches=config.sampling.standing_batches,
+    )
 
 
 def classifier_settings(config: ConfigDict) -> ClassifierSettings:

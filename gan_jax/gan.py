@@ -20,6 +20,7 @@ from gan_jax.objective import Objective
 from gan_jax.objective.view import View
 from gan_jax.parallel import Devices
 from gan_jax.random import named_keys, stream
+from gan_jax.schedules import START, Progress, Schedule
 from gan_jax.types import Batch, PlayerState, PyTree, Verdict
 
 PRIORS = {
@@ -71,6 +72,8 @@ class Gan:
         mode there.
       augmentations: functions (images, key) -> images by name, of all that the
         discriminator sees, differentiable with respect to the images.
+      augmentation_probability: with which each of them changes an image, in [0, 1].
+      augmentation_schedule: how that probability changes over training; None: not.
       devices: over which a batch is spread in `discriminator_loss` and
         `generator_loss`. "B" there is the part that one program works on.
     """
@@ -83,6 +86,8 @@ class Gan:
     latent_size: int
     joint_batches: bool = False
     augmentations: Mapping[str, Augmentation] = dataclasses.field(default_factory=dict)
+    augmentation_probability: float = 1.0
+    augmentation_schedule: Schedule | None = None
     modes: PhaseModes = PhaseModes()
     devices: Devices = Devices()
 
@@ -191,6 +196,7 @@ class Gan:
         real: Batch,
         key: jax.Array,
         generated: Generated | None = None,
+        progress: Progress = START,
     ) -> tuple[jax.Array, tuple[PyTree, dict[str, jax.Array]]]:
         """The discriminator's loss on a real batch and as many generated images.
 
@@ -201,6 +207,7 @@ class Gan:
           real: images uint8 [B, H, W, C] and labels [B].
           key: for latents, classes, dropout and what the objective draws.
           generated: None generates them here.
+          progress: of training, for what is scheduled.
 
         The generator's moving statistics stay as they are, also in train mode (where
         PyTorch would update them): a step changes one player alone.
@@ -228,8 +235,11 @@ class Gan:
             (real, generated.batch),
             train=train,
             key=self.devices.own_key(keys["discriminator"]),
+            progress=progress,
         )
-        view = self._view(variables, real, generated, verdicts, train, keys["game"])
+        view = self._view(
+            variables, real, generated, verdicts, train, keys["game"], progress
+        )
         loss, metrics = self.objective.discriminator(view, keys["terms"])
         return loss, (model_state, metrics)
 
@@ -240,6 +250,7 @@ class Gan:
         discriminator: PlayerState,
         real: Batch,
         key: jax.Array,
+        progress: Progress = START,
     ) -> tuple[jax.Array, tuple[PyTree, dict[str, jax.Array], Generated]]:
         """The generator's loss on as many images as there are real ones.
 
@@ -270,11 +281,16 @@ class Gan:
             batches,
             train=train,
             key=self.devices.own_key(keys["discriminator"]),
+            progress=progress,
+            # Gradients are of the generated images alone.
+            together=shares_statistics,
         )
         # Streams of their own: the keys above are as they were before there were any.
         game_key, terms_key = stream(key, "game"), stream(key, "terms")
         variables = discriminator.variables
-        view = self._view(variables, real, generated, verdicts, train, game_key)
+        view = self._view(
+            variables, real, generated, verdicts, train, game_key, progress
+        )
         loss, metrics = self.objective.generator(view, terms_key)
         return loss, (model_state, metrics, generated)
 
@@ -306,6 +322,7 @@ class Gan:
             real.labels,
             keys,
             train=self.modes.generator_in_sampling,
+            label_kind=self.objective.game.fake_labels,
             module=self.sampling_generator,
         )
         verdicts, _ = self.discriminate(
@@ -343,6 +360,27 @@ class Gan:
         )
         return to_uint8(images, self.value_range)
 
+    def batch_statistics(
+        self,
+        variables: dict[str, PyTree],
+        latents: jax.Array,
+        labels: jax.Array,
+        key: jax.Array,
+    ) -> PyTree:
+        """`batch_stats` of the generator's norms, of one batch alone.
+
+        For latents [B, Z] and labels [B], in train mode; `key` draws the dropout.
+        """
+        _, model_state = _apply(
+            self.sampling_generator.clone(norm_momentum=0.0),
+            variables,
+            latents,
+            self._labels(labels),
+            train=True,
+            dropout_key=key,
+        )
+        return model_state["batch_stats"]
+
     def discriminate(
         self,
         variables: dict[str, PyTree],
@@ -350,35 +388,41 @@ class Gan:
         *,
         train: bool,
         key: jax.Array,
+        progress: Progress = START,
+        together: bool | None = None,
     ) -> tuple[list[Verdict], PyTree]:
         """Verdicts on each batch, and the new model state: the one home of verdicts.
-
-        Where examples do not mix, one pass over all batches is faster and gives the
-        same logits; where they do, batches go through one after the other unless
-        `joint_batches` puts them together.
 
         Args:
           variables: of the discriminator.
           batches: images [B, H, W, C] in `value_range` and labels [B] of each.
           train: its mode.
           key: for dropout and augmentations.
+          progress: of training, for the augmentations' probability.
+          together: whether batches go through in one pass, rather than one after the
+            other. None: with `joint_batches`, and where examples do not mix, so that it
+            is faster and gives the same logits.
         """
-        together = self.joint_batches or not self.discriminator.mixes_examples
+        if together is None:
+            together = self.joint_batches or not self.discriminator.mixes_examples
         if len(batches) > 1 and not together:
             verdicts, model_state = [], {}
             for batch, batch_key in zip(
                 batches, jax.random.split(key, len(batches)), strict=True
             ):
                 (verdict,), model_state = self.discriminate(
-                    {**variables, **model_state}, (batch,), train=train, key=batch_key
+                    {**variables, **model_state},
+                    (batch,),
+                    train=train,
+                    key=batch_key,
+                    progress=progress,
                 )
                 verdicts.append(verdict)
             return verdicts, model_state
         images, labels = batches[0]
         if len(batches) > 1:
             images, labels = map(jnp.concatenate, zip(*batches, strict=True))
-        for name, augment in self.augmentations.items():
-            images = augment(images, stream(key, name))
+        images = self._augmented(images, key, progress)
         verdict, model_state = _apply(
             self.discriminator,
             variables,
@@ -395,6 +439,25 @@ class Gan:
             jax.tree.map(operator.itemgetter(slice(start, end)), verdict)
             for start, end in zip(starts, ends, strict=True)
         ], model_state
+
+    def _augmented(
+        self, images: jax.Array, key: jax.Array, progress: Progress
+    ) -> jax.Array:
+        """What the discriminator sees of images [B, H, W, C]."""
+        probability = self.augmentation_probability
+        if self.augmentation_schedule is not None:
+            probability = self.augmentation_schedule(probability, progress.share)
+        always = isinstance(probability, float) and probability == 1
+        for name, augment in self.augmentations.items():
+            augment_key = stream(key, name)
+            augmented = augment(images, augment_key)
+            if not always:
+                chosen = jax.random.bernoulli(
+                    stream(augment_key, "chosen"), probability, (len(images), 1, 1, 1)
+                )
+                augmented = jnp.where(chosen, augmented, images)
+            images = augmented
+        return images
 
     def seen_labels(self, labels: jax.Array) -> jax.Array | None:
         """What the discriminator sees of the labels: None where it is to tell them."""
@@ -446,11 +509,14 @@ class Gan:
         verdicts: Sequence[Verdict],
         train: bool,
         key: jax.Array,
+        progress: Progress = START,
     ) -> View:
         """What the objective may look at; `variables` are the discriminator's."""
 
         def judge(batch, key):
-            (verdict,), _ = self.discriminate(variables, (batch,), train=train, key=key)
+            (verdict,), _ = self.discriminate(
+                variables, (batch,), train=train, key=key, progress=progress
+            )
             return verdict
 
         *of_real, of_fake = verdicts
@@ -463,6 +529,7 @@ class Gan:
             key=key,
             judge=judge,
             devices=self.devices,
+            progress=progress,
         )
 
 

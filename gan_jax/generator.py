@@ -233,7 +233,7 @@ def load_generators(
     state, step = restored
     sampler = build.build_sampler(config, gan)
     return [
-        Generator(spec, gan.conditional, step, sampler, variables)
+        Generator(spec, gan.conditional, step, sampler, sampler.settled(variables))
         for variables in variables_of_members(
             state.gan.sampling_variables, config.population
         )

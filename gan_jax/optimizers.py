@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax.names import lookup
+from gan_jax.schedules import Schedule
 
 SCHEDULES = {
     "constant": lambda learning_rate, num_steps: learning_rate,
@@ -34,15 +35,17 @@ def make_optimizer(
     arguments: Mapping[str, Any],
     weight_clip: float,
     num_updates: int,
+    schedules: Mapping[str, Schedule] | None = None,
 ) -> optax.GradientTransformation:
     """An optimiser of optax, or `package.module:attribute` of the same interface.
 
     Args:
       learning_rate: at the start, > 0.
-      schedule: one of SCHEDULES.
+      schedule: of the learning rate, one of SCHEDULES.
       arguments: further ones of the optimiser; None leaves one at its default.
       weight_clip: c > 0 keeps all parameters in [-c, c], see `clip_weights`; 0: not.
       num_updates: of the whole run, over which a schedule decays.
+      schedules: others, of `learning_rate` or of `arguments.NAME`.
 
     Raises:
       ValueError("field ..."): a value that cannot be used.
@@ -72,8 +75,25 @@ def make_optimizer(
         )
     for field, value in arguments.items():
         _check_argument(field, value, known[field].default)
+    values = {"learning_rate": make_schedule(learning_rate, num_updates), **arguments}
+    for field, scheduled in (schedules or {}).items():
+        argument = field.removeprefix("arguments.")
+        start = learning_rate if field == "learning_rate" else arguments.get(argument)
+        if start is None:
+            raise ValueError(f"{field} has a schedule, but no value to start from")
+        if field == "learning_rate" and schedule != "constant":
+            raise ValueError(
+                f"schedule is {schedule!r}, but schedules has the learning rate too"
+            )
+        if field != "learning_rate":
+            _check_argument(argument, scheduled.end, known[argument].default)
+        values[argument] = _of_updates(scheduled, start, num_updates)
+    # What changes besides the learning rate is no matter of optax's optimisers.
+    if set(schedules or {}) - {"learning_rate"}:
+        constant = [field for field in known if not callable(values.get(field))]
+        factory = optax.inject_hyperparams(factory, static_args=constant)
     try:
-        optimizer = factory(make_schedule(learning_rate, num_updates), **arguments)
+        optimizer = factory(**values)
         # What cannot be used must not show hours later.
         params = {"kernel": jax.ShapeDtypeStruct((2, 2), jnp.float32)}
         jax.eval_shape(
@@ -85,6 +105,13 @@ def make_optimizer(
     return (
         optax.chain(optimizer, clip_weights(weight_clip)) if weight_clip else optimizer
     )
+
+
+def _of_updates(
+    schedule: Schedule, start: float, num_updates: int
+) -> Callable[[jax.Array], jax.Array]:
+    """A schedule as optax takes them, of the number of updates."""
+    return lambda count: schedule(start, count.astype(jnp.float32) / num_updates)
 
 
 def clip_weights(limit: float) -> optax.GradientTransformation:

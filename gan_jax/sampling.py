@@ -19,10 +19,15 @@ class Sampler:
     Where an image depends on the others in its batch (batch norm in train mode), it is
     generated in batches as in training: of latents from the prior, with every class in
     turn.
+
+    Attributes:
+      batch_size: images generated together.
+      standing_batches: see `settled`; 0: moving statistics stay as they are.
     """
 
     gan: Gan
     batch_size: int
+    standing_batches: int = 0
 
     def __call__(
         self, variables: dict[str, PyTree], key: jax.Array, labels: np.ndarray
@@ -38,6 +43,32 @@ class Sampler:
         if np.array_equal(positions, np.arange(len(images))):
             return images
         return images[positions]
+
+    def settled(self, variables: dict[str, PyTree]) -> dict[str, PyTree]:
+        """Variables whose moving statistics are those of their own weights.
+
+        Averaged statistics do not fit averaged weights: statistics are means over
+        `standing_batches` batches, of latents from the prior and every class in turn,
+        always the same. Where there is no batch norm nothing changes.
+
+        Source: Brock et al. 2019, appendix C.1, "standing statistics".
+        """
+        if not self.standing_batches or "batch_stats" not in variables:
+            return variables
+        return self._settle(variables)
+
+    @functools.partial(jax.jit, static_argnames="self")
+    def _settle(self, variables):
+        labels = jnp.asarray(balanced_labels(self.batch_size, self.gan.num_classes))
+
+        def statistics(number):
+            latents, key = self._draw(jax.random.key(0), number)
+            return self.gan.batch_statistics(variables, latents, labels, key)
+
+        numbers = jnp.arange(self.standing_batches, dtype=jnp.int32)
+        of_batches = jax.lax.map(statistics, numbers)
+        means = jax.tree.map(lambda values: values.mean(axis=0), of_batches)
+        return variables | {"batch_stats": means}
 
     def latents(self, key: jax.Array, labels: np.ndarray) -> jax.Array:
         """The latents [N, Z] of the images that this key and these labels give."""

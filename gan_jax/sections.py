@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from gan_jax.names import lookup
 from gan_jax.networks import DISCRIMINATORS, GENERATORS
 from gan_jax.objective import GAMES, TERMS
+from gan_jax.schedules import Schedule
 
 # Where the components of a section are listed; each of `terms` has its own section.
 _TABLES: dict[str, Mapping[str, type]] = {
@@ -39,6 +40,11 @@ def game(name: str, **values: Any) -> ConfigDict:
 def term(name: str, **values: Any) -> ConfigDict:
     """A section of `terms`, with other values than its defaults."""
     return section(TERMS, name, **values)
+
+
+def schedule(end: float, **values: Any) -> ConfigDict:
+    """A section of `schedules`: see `schedules.Schedule` for its fields."""
+    return ConfigDict(dataclasses.asdict(Schedule(float(end), **values)))
 
 
 def section(known: Mapping[str, type], name: str, **values: Any) -> ConfigDict:
@@ -77,16 +83,23 @@ def table_of(section_name: str) -> Mapping[str, type] | None:
 def choose(config: ConfigDict, section_name: str, name: str) -> None:
     """Puts another component in a section; fields that both have keep their values.
 
+    But for a way of conditioning that the new network cannot do.
+
     Raises:
       ValueError: there is no such component.
     """
     *path, last = section_name.split(".")
     for part in path:
         config = config[part]
-    new = section(table_of(section_name), name)
+    known = table_of(section_name)
+    new = section(known, name)
     old = config.get(last, ConfigDict())
+    conditionings = getattr(lookup(name, known), "CONDITIONINGS", ())
     for field in new:
-        if field != "name" and type(old.get(field)) is type(new[field]):
-            new[field] = old[field]
+        if field == "name" or type(old.get(field)) is not type(new[field]):
+            continue
+        if field == "conditioning" and old[field] not in conditionings:
+            continue
+        new[field] = old[field]
     with config.unlocked(), config.ignore_type():
         config[last] = new

@@ -13,6 +13,7 @@ from gan_jax.gan import Gan
 from gan_jax.host_memory import return_freed_memory
 from gan_jax.networks.reference import REFERENCE
 from gan_jax.parallel import Devices
+from gan_jax.schedules import Progress, Schedule, scheduled_decay
 from gan_jax.types import Batch, GanState, PlayerState, PyTree
 
 Metrics = dict[str, jax.Array]
@@ -35,12 +36,13 @@ def init_state(
     train_key: jax.Array,
     generator_optimizer: optax.GradientTransformation,
     discriminator_optimizer: optax.GradientTransformation,
-    ema_decay: float,
+    keeps_ema: bool,
     reference: Batch | None = None,
 ) -> GanState:
     """The state before the first step.
 
-    `reference` holds real examples, see `Gan.init`. `ema_decay` 0 keeps no average.
+    `reference` holds real examples, see `Gan.init`; `keeps_ema` says whether there is a
+    moving average of the generator.
     """
     generator_variables, discriminator_variables = gan.init(init_key, reference)
     return GanState(
@@ -49,19 +51,34 @@ def init_state(
         generator=_init_player(generator_variables, generator_optimizer),
         discriminator=_init_player(discriminator_variables, discriminator_optimizer),
         # Copies, since the state is donated and no buffer may be in it twice.
-        ema=jax.tree.map(jnp.copy, generator_variables) if ema_decay else None,
+        ema=jax.tree.map(jnp.copy, generator_variables) if keeps_ema else None,
     )
 
 
+def progress_of(state: GanState, num_steps: int) -> Progress:
+    """How far a run of so many train steps is."""
+    return Progress(state.step, state.step.astype(jnp.float32) / num_steps)
+
+
 def make_discriminator_step(
-    gan: Gan, optimizer: optax.GradientTransformation
+    gan: Gan, optimizer: optax.GradientTransformation, *, num_steps: int
 ) -> Callable[[GanState, Batch, jax.Array], tuple[GanState, Metrics]]:
-    """A function that updates the discriminator alone, on one real batch."""
+    """A function that updates the discriminator alone, on one real batch.
+
+    `num_steps` is the number of train steps of the run, for what is scheduled.
+    """
 
     def discriminator_step(state, real, key):
         gradients, (model_state, metrics) = jax.grad(
             gan.discriminator_loss, has_aux=True
-        )(state.discriminator.params, state.discriminator, state.generator, real, key)
+        )(
+            state.discriminator.params,
+            state.discriminator,
+            state.generator,
+            real,
+            key,
+            progress=progress_of(state, num_steps),
+        )
         gradients, metrics = gan.devices.mean((gradients, metrics))
         player = _update(state.discriminator, gradients, model_state, optimizer)
         return state.replace(discriminator=player), metrics
@@ -70,7 +87,12 @@ def make_discriminator_step(
 
 
 def make_generator_step(
-    gan: Gan, optimizer: optax.GradientTransformation, *, ema_decay: float
+    gan: Gan,
+    optimizer: optax.GradientTransformation,
+    *,
+    ema_decay: float,
+    ema_schedule: Schedule | None = None,
+    num_steps: int,
 ) -> Callable[[GanState, Batch, jax.Array], tuple[GanState, Metrics]]:
     """A function that updates the generator alone (and its moving average).
 
@@ -78,12 +100,21 @@ def make_generator_step(
     """
 
     def generator_step(state, real, key):
+        progress = progress_of(state, num_steps)
         gradients, (model_state, metrics, _) = jax.grad(
             gan.generator_loss, has_aux=True
-        )(state.generator.params, state.generator, state.discriminator, real, key)
+        )(
+            state.generator.params,
+            state.generator,
+            state.discriminator,
+            real,
+            key,
+            progress=progress,
+        )
         gradients, metrics = gan.devices.mean((gradients, metrics))
         player = _update(state.generator, gradients, model_state, optimizer)
-        return _with_generator(state, player, ema_decay), metrics
+        decay = scheduled_decay(ema_decay, ema_schedule, progress.share)
+        return _with_generator(state, player, decay), metrics
 
     return generator_step
 
@@ -94,6 +125,8 @@ def make_simultaneous_step(
     generator_optimizer: optax.GradientTransformation,
     discriminator_optimizer: optax.GradientTransformation,
     ema_decay: float,
+    ema_schedule: Schedule | None = None,
+    num_steps: int,
 ) -> Callable[[GanState, Batch, jax.Array, jax.Array], tuple[GanState, Metrics]]:
     """A function that updates both players at once, on one real batch.
 
@@ -103,6 +136,7 @@ def make_simultaneous_step(
     """
 
     def simultaneous_step(state, real, discriminator_key, generator_key):
+        progress = progress_of(state, num_steps)
         generator_gradients, (generator_state, generator_metrics, generated) = jax.grad(
             gan.generator_loss, has_aux=True
         )(
@@ -111,6 +145,7 @@ def make_simultaneous_step(
             state.discriminator,
             real,
             generator_key,
+            progress=progress,
         )
         discriminator_gradients, (discriminator_state, discriminator_metrics) = (
             jax.grad(gan.discriminator_loss, has_aux=True)(
@@ -120,6 +155,7 @@ def make_simultaneous_step(
                 real,
                 discriminator_key,
                 generated,
+                progress,
             )
         )
         generator_gradients, discriminator_gradients, metrics = gan.devices.mean(
@@ -138,7 +174,8 @@ def make_simultaneous_step(
             discriminator_state,
             discriminator_optimizer,
         )
-        state = _with_generator(state, generator, ema_decay)
+        decay = scheduled_decay(ema_decay, ema_schedule, progress.share)
+        state = _with_generator(state, generator, decay)
         return state.replace(discriminator=discriminator), metrics
 
     return simultaneous_step
@@ -152,12 +189,15 @@ def make_train_step(
     d_steps: int,
     g_steps: int,
     ema_decay: float,
+    ema_schedule: Schedule | None = None,
+    num_steps: int,
     simultaneous: bool = False,
 ) -> TrainStep:
     """One train step: `d_steps` discriminator updates, then `g_steps` of the generator.
 
     Or, if `simultaneous`, one of each at once, see `make_simultaneous_step`; `d_steps`
-    and `g_steps` must then be 1.
+    and `g_steps` must then be 1. `num_steps` is the number of train steps of the run,
+    for what is scheduled over it.
 
     Returns:
       A function of the state and of `d_steps` real batches, stacked: images
@@ -169,6 +209,8 @@ def make_train_step(
             generator_optimizer=generator_optimizer,
             discriminator_optimizer=discriminator_optimizer,
             ema_decay=ema_decay,
+            ema_schedule=ema_schedule,
+            num_steps=num_steps,
         )
 
         def simultaneous_train_step(state, real_batches):
@@ -179,8 +221,16 @@ def make_train_step(
 
         return simultaneous_train_step
 
-    discriminator_step = make_discriminator_step(gan, discriminator_optimizer)
-    generator_step = make_generator_step(gan, generator_optimizer, ema_decay=ema_decay)
+    discriminator_step = make_discriminator_step(
+        gan, discriminator_optimizer, num_steps=num_steps
+    )
+    generator_step = make_generator_step(
+        gan,
+        generator_optimizer,
+        ema_decay=ema_decay,
+        ema_schedule=ema_schedule,
+        num_steps=num_steps,
+    )
 
     def train_step(state, real_batches):
         key = jax.random.fold_in(state.key, state.step)
@@ -337,7 +387,7 @@ def _update(
 
 
 def _with_generator(
-    state: GanState, generator: PlayerState, ema_decay: float
+    state: GanState, generator: PlayerState, ema_decay: float | jax.Array
 ) -> GanState:
     """The state with an updated generator, and its moving average if it has one."""
     ema = state.ema
@@ -347,7 +397,7 @@ def _with_generator(
 
 
 def _averaged(
-    variables: dict[str, PyTree], ema: dict[str, PyTree], decay: float
+    variables: dict[str, PyTree], ema: dict[str, PyTree], decay: float | jax.Array
 ) -> dict[str, PyTree]:
     """The moving average after one more update; a reference batch stays as it is."""
     averaged = {name: ema[name] for name in ema if name != REFERENCE}

@@ -316,7 +316,7 @@ class _Loop:
             )
             for keys, generator, discriminator in zip(
                 self.keys,
-                self._of_members(state.gan.sampling_variables),
+                self._sampling_variables(state),
                 self._of_members(state.gan.discriminator.variables),
                 strict=True,
             )
@@ -378,8 +378,13 @@ class _Loop:
                 self.sampler,
                 variables,
             )
-            for variables in self._of_members(state.gan.sampling_variables)
+            for variables in self._sampling_variables(state)
         ]
+
+    def _sampling_variables(self, state: LoopState) -> list[PyTree]:
+        """The variables that generate images, for each seed."""
+        members = self._of_members(state.gan.sampling_variables)
+        return [self.sampler.settled(variables) for variables in members]
 
     def _save_samples(self, step: int, state: LoopState) -> None:
         if not self.log:
@@ -447,16 +452,17 @@ def _open_log(
     config, num_steps = calendar.config, calendar.num_steps
     saved = load_config(workdir)
     old_steps = build.number_of_steps(saved, num_train)
-    schedules = {
-        config[f"{player}_optimizer"].schedule
+    scheduled = {
+        f"{player}_optimizer.learning_rate"
         for player in ("generator", "discriminator")
-    } - {"constant"}
-    if step and num_steps > old_steps and schedules:
+        if config[f"{player}_optimizer"].schedule != "constant"
+    } | set(build.build_schedules(config))
+    if step and num_steps > old_steps and scheduled:
         _say(
-            f"The learning rates of steps 1 to {step:,} are those of a run of "
-            f"{old_steps:,} steps ({', '.join(sorted(schedules))}), from step "
-            f"{step + 1:,} on those of one of {num_steps:,}: they differ from a run of "
-            f"that length from step 1 on"
+            f"What changes over training ({', '.join(sorted(scheduled))}) is in steps "
+            f"1 to {step:,} as in a run of {old_steps:,} steps, from step {step + 1:,} "
+            f"on as in one of {num_steps:,}: it differs from a run of that length from "
+            "step 1 on"
         )
     record_changes(workdir, config, step=step, lengths=(old_steps, num_steps))
     extensions = number_of_extensions(workdir)
@@ -470,6 +476,6 @@ def _open_log(
     )
     return (
         log,
-        extensions if extensions and schedules else None,
+        extensions if extensions and scheduled else None,
         was_end and not usual.is_scored(step),
     )

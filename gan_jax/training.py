@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from gan_jax.build import ConfigError, build_optimizer, seeds
+from gan_jax.build import ConfigError, build_optimizer, build_schedules, seeds
 from gan_jax.data import Dataset
 from gan_jax.data.batches import EpochOrder
 from gan_jax.gan import Gan
@@ -45,11 +45,14 @@ def build_train_step(
             config, "discriminator", num_steps * config.d_steps
         ),
     }
+    ema_schedule = build_schedules(config).get("ema_decay")
     train_step = make_train_step(
         gan,
         d_steps=config.d_steps,
         g_steps=config.g_steps,
         ema_decay=config.ema_decay,
+        ema_schedule=ema_schedule,
+        num_steps=num_steps,
         simultaneous=config.simultaneous_updates,
         **optimizers,
     )
@@ -61,7 +64,7 @@ def build_train_step(
             init_key=keys["init"],
             train_key=keys["train"],
             reference=reference,
-            ema_decay=config.ema_decay,
+            keeps_ema=bool(config.ema_decay or ema_schedule),
             **optimizers,
         )
 

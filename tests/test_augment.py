@@ -7,7 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.augment import random_flips, random_shifts
+from gan_jax.augment import (
+    AUGMENTATIONS,
+    color,
+    cutout,
+    random_flips,
+    random_shifts,
+    translation,
+)
 
 IMAGES = np.random.default_rng(0).integers(256, size=(400, 5, 6, 2)).astype(np.uint8)
 
@@ -80,3 +87,84 @@ def test_the_key_decides(change):
 
     np.testing.assert_array_equal(change(IMAGES, jax.random.key(2)), once)
     assert np.any(np.asarray(change(IMAGES, jax.random.key(3))) != once)
+
+
+FLOATS = np.random.default_rng(1).normal(size=(200, 16, 8, 3)).astype(np.float32)
+
+
+def test_translations_bring_zeros_in():
+    # 16 rows and 8 columns: up to two and one pixels.
+    moved = np.asarray(translation(FLOATS, jax.random.key(0)))
+
+    padded = np.pad(FLOATS, ((0, 0), (2, 2), (1, 1), (0, 0)))
+    counts = dict.fromkeys(itertools.product(range(5), range(3)), 0)
+    for image, result in zip(padded, moved, strict=True):
+        (found,) = (
+            (row, column)
+            for row, column in counts
+            if np.array_equal(image[row : row + 16, column : column + 8], result)
+        )
+        counts[found] += 1
+    deviation = np.sqrt(200 / 15 * 14 / 15)
+    assert max(abs(n - 200 / 15) for n in counts.values()) < 4 * deviation
+
+
+def test_cutouts_are_rectangles_of_half_the_size():
+    hidden = np.asarray(cutout(FLOATS, jax.random.key(0)) != FLOATS).any(axis=3)
+
+    centres = set()
+    for image in hidden:
+        # Rows 8 and columns 4 about a centre, less what lies outside.
+        (found,) = (
+            (row, column)
+            for row, column in itertools.product(range(16), range(8))
+            if np.array_equal(
+                image,
+                np.outer(
+                    (np.arange(16) >= row - 4) & (np.arange(16) < row + 4),
+                    (np.arange(8) >= column - 2) & (np.arange(8) < column + 2),
+                ),
+            )
+        )
+        centres.add(found)
+    assert {row for row, _ in centres} == set(range(16))
+    assert {column for _, column in centres} == set(range(8))
+    np.testing.assert_array_equal(
+        np.asarray(cutout(FLOATS, jax.random.key(0)))[hidden], 0
+    )
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_colours_change_as_in_the_paper(channels):
+    images = FLOATS[..., :channels]
+
+    changed = np.asarray(color(images, jax.random.key(5)))
+
+    brightness, saturation, contrast = np.asarray(
+        jax.random.uniform(jax.random.key(5), (3, 200, 1, 1, 1)), np.float64
+    )
+    assert np.ptp(brightness) > 0.9 and 0 <= contrast.min() < contrast.max() < 1
+    expected = images + brightness - 0.5
+    if channels == 3:
+        gray = expected.mean(axis=3, keepdims=True)
+        expected = gray + 2 * saturation * (expected - gray)
+    mean = expected.mean(axis=(1, 2, 3), keepdims=True)
+    expected = mean + (contrast + 0.5) * (expected - mean)
+    np.testing.assert_allclose(changed, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_gradients_pass_through_augmentations(name):
+    """They are linear in the images, up to a constant: gradients are exact."""
+    images, key = jnp.asarray(FLOATS[:3]), jax.random.key(2)
+    weights = jax.random.normal(jax.random.key(3), images.shape)
+    direction = jax.random.normal(jax.random.key(4), images.shape)
+
+    def weighted(images):
+        return jnp.vdot(AUGMENTATIONS[name](images, key), weights)
+
+    slope = jnp.vdot(jax.grad(weighted)(images), direction)
+
+    difference = weighted(images + direction) - weighted(images)
+    np.testing.assert_allclose(slope, difference, rtol=1e-3)
+    assert slope != 0

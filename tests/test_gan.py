@@ -25,6 +25,7 @@ from gan_jax.objective.terms import (
     GradientPenalty,
     ModeSeeking,
 )
+from gan_jax.schedules import Progress, Schedule
 from gan_jax.types import Batch, PlayerState, Verdict
 
 KEY = jax.random.key(3)
@@ -183,18 +184,109 @@ def test_r1_penalty_against_finite_differences(make_gan, fixed_draws):
     base, _ = discriminator_loss(plain, generator, discriminator)
     loss, (_, metrics) = discriminator_loss(penalized, generator, discriminator)
 
-    images, step = scaled_real_images().reshape(BATCH, -1), 1e-6
-    squared = np.zeros(BATCH)
-    for shift in step * np.eye(images.shape[1]):
-        above, below = (
-            numpy_mlp.discriminator(discriminator.variables, moved, REAL.labels)
-            for moved in (images + shift, images - shift)
-        )
-        squared += ((above - below) / (2 * step)) ** 2
+    squared = squared_gradients(discriminator, scaled_real_images(), REAL.labels)
     np.testing.assert_allclose(metrics["r1_penalty"], squared.mean(), rtol=1e-4)
     # The logged loss is the adversarial one alone; the penalty weighs gamma / 2.
     np.testing.assert_allclose(metrics["discriminator_loss"], base, rtol=1e-6)
     np.testing.assert_allclose(loss, base + 1.5 * squared.mean(), rtol=1e-4)
+
+
+def squared_gradients(discriminator, images, labels, step=1e-6):
+    """|grad D|^2 of each image by central differences in float64, [B]."""
+    images = np.asarray(images, np.float64).reshape(BATCH, -1)
+    squared = np.zeros(BATCH)
+    for shift in step * np.eye(images.shape[1]):
+        above, below = (
+            numpy_mlp.discriminator(discriminator.variables, moved, labels)
+            for moved in (images + shift, images - shift)
+        )
+        squared += ((above - below) / (2 * step)) ** 2
+    return squared
+
+
+def test_r1_and_r2_are_of_both_batches(make_gan, fixed_draws):
+    gan = make_gan(
+        {
+            "loss.name": "relativistic",
+            "loss.label_smoothing": "none",
+            "terms.r1_r2_penalty.gamma": 3.0,
+        }
+    )
+    generator, discriminator = players(gan)
+
+    loss, (_, metrics) = discriminator_loss(gan, generator, discriminator)
+
+    # The generated images have the classes of the real ones.
+    labels = REAL.labels
+    fake, _ = numpy_mlp.generator(generator.variables, LATENTS, labels, train=True)
+    real = scaled_real_images()
+    logits = [
+        numpy_mlp.discriminator(discriminator.variables, images, labels)
+        for images in (real, fake)
+    ]
+    penalty = sum(
+        squared_gradients(discriminator, images, labels).mean()
+        for images in (real, fake)
+    )
+    game = softplus(logits[1] - logits[0]).mean()
+    np.testing.assert_allclose(metrics["r1_r2_penalty"], penalty, rtol=1e-4)
+    np.testing.assert_allclose(loss, game + 1.5 * penalty, rtol=1e-4)
+    loss, _ = generator_loss(gan, generator, discriminator)
+    np.testing.assert_allclose(loss, softplus(logits[0] - logits[1]).mean(), rtol=1e-5)
+
+
+def test_a_scheduled_weight_is_that_of_the_share_of_training(make_gan, fixed_draws):
+    gan = make_gan({"terms.r1_penalty.gamma": 3.0})
+    halved = {"r1_penalty": {"gamma": Schedule(1.0, until=0.5, shape="linear")}}
+    objective = dataclasses.replace(gan.objective, schedules=halved)
+    scheduled = dataclasses.replace(gan, objective=objective)
+    generator, discriminator = players(gan)
+
+    def loss(share):
+        progress = Progress(jnp.int32(0), jnp.float32(share))
+        loss, (_, metrics) = scheduled.discriminator_loss(
+            discriminator.params,
+            discriminator,
+            generator,
+            REAL,
+            KEY,
+            progress=progress,
+        )
+        weight = (loss - metrics["discriminator_loss"]) / metrics["r1_penalty"]
+        return float(weight)
+
+    # Half of gamma: 3 at first, 2 on half of the way, then 1.
+    weights = [loss(share) for share in (0, 0.25, 0.5, 0.9)]
+    np.testing.assert_allclose(weights, [1.5, 1.0, 0.5, 0.5], rtol=1e-4)
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
+def test_augmentations_change_as_many_images_as_they_should(probability):
+    gan = stub_gan(ModeDiscriminator())
+    schedule = Schedule(probability, until=0.5, shape="step")
+    gan = dataclasses.replace(
+        gan,
+        augmentations={"negative": lambda images, key: -images},
+        augmentation_probability=0.0,
+        augmentation_schedule=schedule,
+    )
+    _, discriminator = jax.jit(gan.init)(jax.random.key(0))
+    batch = Batch(jnp.ones((1000, 4, 3, 1)), jnp.zeros(1000, jnp.int32))
+
+    def negative(share):
+        (verdict,), _ = gan.discriminate(
+            discriminator,
+            (batch,),
+            train=True,
+            key=KEY,
+            progress=Progress(jnp.int32(0), jnp.float32(share)),
+        )
+        assert set(np.unique(verdict.logits)) <= {-3.0, 3.0}
+        return np.mean(np.asarray(verdict.logits) < 0)
+
+    assert negative(0.2) == 0
+    deviation = np.sqrt(probability * (1 - probability) / 1000)
+    assert abs(negative(0.7) - probability) <= 4 * deviation
 
 
 class SeparateDiscriminator(MLPDiscriminator):

@@ -311,3 +311,59 @@ def test_balanced_labels():
 
     assert labels.dtype == np.int32
     np.testing.assert_array_equal(labels, [0, 1, 2, 0, 1])
+
+
+def test_standing_statistics_are_those_of_the_sampling_weights(small_config, tiny_spec):
+    config = small_config(
+        ONE_HIDDEN_LAYER
+        | {
+            "sampling.batch_size": 6,
+            "sampling.standing_batches": 3,
+            "modes.generator_in_sampling": "eval",
+        }
+    )
+    gan = build.build_gan(config, tiny_spec)
+    variables, _ = jax.jit(gan.init)(jax.random.key(1))
+    sampler = build.build_sampler(config, gan)
+
+    settled = sampler.settled(variables)
+
+    # In train mode with a momentum of 0, moving statistics are the batch's.
+    alone = gan.generator.clone(norm_momentum=0.0)
+    seen = []
+    for number in range(3):
+        latents, key = sampler._draw(jax.random.key(0), number)
+        _, state = alone.apply(
+            variables,
+            latents,
+            jnp.array([0, 1, 2, 0, 1, 2]),
+            train=True,
+            mutable=["batch_stats"],
+            rngs={"dropout": key},
+        )
+        seen.append(state["batch_stats"])
+    means = jax.tree.map(lambda *values: np.mean(values, axis=0), *seen)
+    jax.tree.map(np.testing.assert_array_equal, settled["params"], variables["params"])
+    jax.tree.map(
+        lambda *pair: np.testing.assert_allclose(*pair, rtol=1e-5, atol=1e-6),
+        settled["batch_stats"],
+        means,
+    )
+    assert not np.allclose(means["output_norm"]["var"], 1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"modes.generator_in_sampling": "train"}, "generator_in_sampling is 'train'"),
+        (
+            {"modes.generator_in_sampling": "eval", "generator.name": "residual"},
+            "ResidualGenerator has no norm_momentum",
+        ),
+    ],
+)
+def test_standing_statistics_need_batch_norm_in_eval_mode(
+    small_config, fields, message
+):
+    with pytest.raises(build.ConfigError, match=message):
+        build.check_config(small_config(fields | {"sampling.standing_batches": 2}))

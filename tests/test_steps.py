@@ -60,13 +60,13 @@ class Watched(Gan):
 
     calls: ClassVar[list[str]] = []
 
-    def discriminator_loss(self, *arguments):
+    def discriminator_loss(self, *arguments, **options):
         self.calls.append("discriminator")
-        return super().discriminator_loss(*arguments)
+        return super().discriminator_loss(*arguments, **options)
 
-    def generator_loss(self, *arguments):
+    def generator_loss(self, *arguments, **options):
         self.calls.append("generator")
-        return super().generator_loss(*arguments)
+        return super().generator_loss(*arguments, **options)
 
 
 @pytest.fixture(scope="module")
@@ -85,19 +85,19 @@ def before(gan):
             train_key=jax.random.key(1),
             generator_optimizer=OPTIMIZER,
             discriminator_optimizer=OPTIMIZER,
-            ema_decay=0.75,
+            keeps_ema=True,
         )
     )()
 
 
 @pytest.fixture(scope="module")
 def discriminator_step(gan):
-    return jax.jit(make_discriminator_step(gan, OPTIMIZER))
+    return jax.jit(make_discriminator_step(gan, OPTIMIZER, num_steps=20))
 
 
 @pytest.fixture(scope="module")
 def generator_step(gan):
-    return jax.jit(make_generator_step(gan, OPTIMIZER, ema_decay=0.75))
+    return jax.jit(make_generator_step(gan, OPTIMIZER, ema_decay=0.75, num_steps=20))
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,7 @@ def test_no_average_is_kept_without_a_decay(gan):
             train_key=key,
             generator_optimizer=OPTIMIZER,
             discriminator_optimizer=OPTIMIZER,
-            ema_decay=0.0,
+            keeps_ema=False,
         ),
         jax.random.key(0),
     )
@@ -188,13 +188,14 @@ def test_each_step_lowers_its_own_loss(before, discriminator_step, generator_ste
 @pytest.mark.slow
 def test_simultaneous_updates_are_those_of_both_steps(gan, before, generator_step):
     """From the same state; with the same key both steps generate the same images."""
-    discriminator_step = jax.jit(make_discriminator_step(gan, OPTIMIZER))
+    discriminator_step = jax.jit(make_discriminator_step(gan, OPTIMIZER, num_steps=20))
     simultaneous_step = jax.jit(
         make_simultaneous_step(
             gan,
             generator_optimizer=OPTIMIZER,
             discriminator_optimizer=OPTIMIZER,
             ema_decay=0.75,
+            num_steps=20,
         )
     )
 
@@ -230,7 +231,7 @@ def test_simultaneous_train_step(gan, small_config):
             train_key=jax.random.key(1),
             generator_optimizer=build.build_optimizer(config, "generator", 4),
             discriminator_optimizer=build.build_optimizer(config, "discriminator", 4),
-            ema_decay=0.0,
+            keeps_ema=False,
         )
     )()
     batches = stack([REAL])
@@ -266,7 +267,7 @@ class RecordingGan:
 
     devices = Devices()
 
-    def discriminator_loss(self, params, discriminator, generator, real, key):
+    def discriminator_loss(self, params, discriminator, generator, real, key, progress):
         seen = {
             f"example_{number}": jnp.sum(real.labels == number) * 1.0
             for number in range(NUM_EXAMPLES)
@@ -274,7 +275,7 @@ class RecordingGan:
         seen["draw"] = jax.random.uniform(key)
         return params, (discriminator.model_state, seen)
 
-    def generator_loss(self, params, generator, discriminator, real, key):
+    def generator_loss(self, params, generator, discriminator, real, key, progress):
         metrics = {"other_draw": jax.random.uniform(key)}
         return params, (generator.model_state, metrics, real)
 
@@ -293,6 +294,7 @@ def recording_step(d_steps, g_steps=1):
         d_steps=d_steps,
         g_steps=g_steps,
         ema_decay=0.0,
+        num_steps=20,
     )
     return train_step, state
 

@@ -14,8 +14,12 @@ from gan_jax.networks.initializers import KERNEL_INITIALIZERS
 from gan_jax.networks.layers import Dropout
 from gan_jax.networks.normalization import NORMS
 
-OUTPUT_ACTIVATIONS = {"tanh": jnp.tanh, "sigmoid": nn.sigmoid}
-VALUE_RANGES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
+OUTPUT_ACTIVATIONS = {
+    "tanh": jnp.tanh,
+    "sigmoid": nn.sigmoid,
+    "linear": lambda images: images,
+}
+VALUE_RANGES = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0), "linear": (-1.0, 1.0)}
 
 
 class SpectralNorm(nn.Module):
@@ -104,7 +108,7 @@ class Network(nn.Module):
 
     @property
     def value_range(self) -> tuple[float, float]:
-        """Of a generator's images: the ends of its output activation."""
+        """Of a generator's images; a linear output is cut to it where it is shown."""
         return VALUE_RANGES[self.output]
 
     @property
@@ -112,57 +116,39 @@ class Network(nn.Module):
         """float32 where `dtype` is lower, for what must not be rounded further."""
         return jnp.promote_types(self.dtype, jnp.float32)
 
-    def dense(self, features: int, *, use_bias: bool, name: str) -> nn.Module:
-        """[B, F] to [B, features]."""
-        return self._layer(nn.Dense, features, use_bias=use_bias, name=name)
+    def dense(self, features: int, **fields: Any) -> nn.Module:
+        """[B, F] to [B, features]; `fields` are those of `nn.Dense`."""
+        return self._layer(nn.Dense, features, **fields)
 
-    def conv(
-        self,
-        features: int,
-        kernel_size: int,
-        *,
-        strides: int = 1,
-        use_bias: bool,
-        name: str,
-    ) -> nn.Module:
-        """[C, H, W, B] to [features, ceil(H / strides), ceil(W / strides), B]."""
-        return self._layer(
-            Conv, features, kernel_size, strides=strides, use_bias=use_bias, name=name
-        )
+    def conv(self, features: int, kernel_size: int, **fields: Any) -> nn.Module:
+        """[C, H, W, B] to [features, ceil(H / strides), ceil(W / strides), B].
+
+        `fields` are those of `Conv`.
+        """
+        return self._layer(Conv, features, kernel_size, **fields)
 
     def conv_transpose(
-        self,
-        features: int,
-        kernel_size: int,
-        *,
-        strides: int = 1,
-        use_bias: bool,
-        name: str,
+        self, features: int, kernel_size: int, **fields: Any
     ) -> nn.Module:
-        """[C, H, W, B] to [features, H * strides, W * strides, B]."""
-        return self._layer(
-            ConvTranspose,
-            features,
-            kernel_size,
-            strides=strides,
-            use_bias=use_bias,
-            name=name,
-        )
+        """[C, H, W, B] to [features, H * strides, W * strides, B].
+
+        `fields` are those of `ConvTranspose`.
+        """
+        return self._layer(ConvTranspose, features, kernel_size, **fields)
 
     def _layer(self, layer: type[nn.Module], *arguments, **fields) -> nn.Module:
         normalize = lookup(self.weight_norm, WEIGHT_NORMS)
         initializer = lookup(self.kernel_init, KERNEL_INITIALIZERS)
-        return normalize(
-            layer(*arguments, dtype=self.dtype, kernel_init=initializer, **fields)
-        )
+        fields = {"dtype": self.dtype, "kernel_init": initializer} | fields
+        return normalize(layer(*arguments, **fields))
 
 
 class NormalizedNetwork(Network):
     """A network with a norm by name, dropout and leaky ReLUs.
 
     Attributes:
-      norm: a name from NORMS: 'batch', 'virtual' (Salimans et al. 2016, section 3.5),
-        'none'.
+      norm: a name from NORMS: 'batch', 'conditional_batch' (scale and bias of each
+        class), 'virtual' (Salimans et al. 2016, section 3.5), 'none'.
       norm_momentum, norm_epsilon: of batch norm: 0.9 and 1e-5 are PyTorch's, 0.99 and
         1e-3 Keras's.
       reference_examples: size of the reference batch of virtual batch norm.
@@ -189,6 +175,13 @@ class NormalizedNetwork(Network):
 
     def check(self) -> None:
         super().check()
+        if lookup(self.norm, NORMS).needs_labels and self.conditioning in (
+            "none",
+            "auxiliary",
+        ):
+            raise ValueError(
+                f"norm is {self.norm!r}, which needs labels, but this network sees none"
+            )
         if not 0 <= self.norm_momentum < 1:
             raise ValueError(
                 f"norm_momentum is {self.norm_momentum}; it must be in [0, 1)"

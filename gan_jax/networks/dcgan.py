@@ -24,6 +24,7 @@ _POSITIVE_FIELDS = (
     "strides",
     "kernel_size",
     "kernel_sizes",
+    "embedding_size",
     "dense_sizes",
     "projection_filters",
     "num_filters",
@@ -31,6 +32,9 @@ _POSITIVE_FIELDS = (
     "branch_kernel_size",
     "minibatch_kernel_dim",
 )
+
+# The ways in which a discriminator joins labels with its images.
+_JOINED_LABELS = ("one_hot", "branches")
 
 
 class ConvNetwork(NormalizedNetwork):
@@ -56,7 +60,7 @@ class ConvNetwork(NormalizedNetwork):
             values = value if isinstance(value, tuple | list) else (value,)
             if min(values, default=1) < 1:
                 raise ValueError(f"{name} is {value}; it must be >= 1")
-        for name in ("minibatch_kernels", "num_blocks"):
+        for name in ("minibatch_kernels", "num_blocks", "output_kernel_size"):
             if getattr(self, name, 0) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be >= 0")
 
@@ -119,20 +123,27 @@ def condition_latents(
 
     'one_hot': concatenated, [B, Z + classes] (Mirza & Osindero 2014). 'embedding': the
     product with a learned vector of the class, [B, Z] (the AC-GAN of Keras's examples).
+    'joined_embedding': concatenated with a learned vector, [B, Z + embedding_size].
     """
     if labels is None:
         return latents
+
+    def embed(size):
+        layer = nn.Embed(
+            module.num_classes,
+            size,
+            embedding_init=nn.initializers.normal(1.0),
+            name="class_embedding",
+        )
+        return layer(labels)
+
     match module.conditioning:
         case "one_hot":
             return jnp.concatenate([latents, module.one_hot(labels)], axis=-1)
         case "embedding":
-            embed = nn.Embed(
-                module.num_classes,
-                latents.shape[-1],
-                embedding_init=nn.initializers.normal(1.0),
-                name="class_embedding",
-            )
-            return latents * embed(labels)
+            return latents * embed(latents.shape[-1])
+        case "joined_embedding":
+            return jnp.concatenate([latents, embed(module.embedding_size)], axis=-1)
     return latents
 
 
@@ -149,6 +160,8 @@ class DCGANGenerator(ConvNetwork):
       filters: of all transposed convolutions but the last, whose are the image's.
       strides: of all transposed convolutions.
       kernel_size: of all transposed convolutions.
+      output_kernel_size: of the last one; 0: as the others.
+      embedding_size: of a class with conditioning 'joined_embedding'.
       branch_kernel_size: conditioning 'branches' (report A's CGAN): latents and labels
         have a projection and a stride 1 transposed convolution of their own, whose
         `projection_filters` each are joined.
@@ -157,7 +170,13 @@ class DCGANGenerator(ConvNetwork):
     """
 
     CHOICES: ClassVar = {**ConvNetwork.CHOICES, "output": OUTPUT_ACTIVATIONS}
-    CONDITIONINGS: ClassVar = ("none", "one_hot", "embedding", "branches")
+    CONDITIONINGS: ClassVar = (
+        "none",
+        "one_hot",
+        "embedding",
+        "joined_embedding",
+        "branches",
+    )
 
     image_shape: tuple[int, int, int] = (28, 28, 1)
     dense_sizes: tuple[int, ...] = (1024,)
@@ -167,6 +186,8 @@ class DCGANGenerator(ConvNetwork):
     filters: tuple[int, ...] = (128, 64)
     strides: tuple[int, ...] = (1, 2, 2)
     kernel_size: int = 5
+    output_kernel_size: int = 0
+    embedding_size: int = 32
     branch_kernel_size: int = 3
     output: str = "tanh"
 
@@ -227,7 +248,7 @@ class DCGANGenerator(ConvNetwork):
             features = self.filters[layer] * self.filter_multiplier
         return self.conv_transpose(
             features,
-            self.kernel_size,
+            (last and self.output_kernel_size) or self.kernel_size,
             strides=self.strides[layer],
             use_bias=use_bias and self.biased(normalized=not last),
             name=name or f"conv_{layer}",
@@ -304,7 +325,9 @@ class DCGANDiscriminator(ConvNetwork):
     """Images [B, H, W, C] and labels [B] (None: does not see them) to their verdict.
 
     Convolutions, each with [norm], activation, [dropout], [pooling]; dense layers; a
-    logit and, with conditioning 'auxiliary', class logits (Odena et al. 2017).
+    logit and, with conditioning 'auxiliary', class logits (Odena et al. 2017). With
+    conditioning 'projection' the product of the last features with a learned vector of
+    the class is added to the logit (Miyato & Koyama 2018, equation 3).
 
     Attributes:
       image_shape: (H, W, C).
@@ -321,7 +344,13 @@ class DCGANDiscriminator(ConvNetwork):
       dropout_rate: after the activation of every convolution.
     """
 
-    CONDITIONINGS: ClassVar = ("none", "one_hot", "branches", "auxiliary")
+    CONDITIONINGS: ClassVar = (
+        "none",
+        "one_hot",
+        "branches",
+        "auxiliary",
+        "projection",
+    )
 
     image_shape: tuple[int, int, int] = (28, 28, 1)
     filters: tuple[int, ...] = (64, 128, 256)
@@ -376,7 +405,8 @@ class DCGANDiscriminator(ConvNetwork):
         )
         maps = images.transpose(3, 1, 2, 0)
         for layer in range(len(self.filters)):
-            if layer == 0 and labels is not None and self.conditioning != "auxiliary":
+            joined = labels is not None and self.conditioning in _JOINED_LABELS
+            if layer == 0 and joined:
                 maps = self._labelled(maps, self.one_hot(labels))
             else:
                 maps = self._conv(layer)(maps)
@@ -403,6 +433,8 @@ class DCGANDiscriminator(ConvNetwork):
         features = features[self.reference_size :]
         logits = self.dense(1, use_bias=True, name="logit")(features)[:, 0]
         logits = logits.astype(self.stable_dtype)
+        if labels is not None and self.conditioning == "projection":
+            logits = logits + self._projected(features, labels[self.reference_size :])
         if self.conditioning != "auxiliary":
             return Verdict(logits)
         class_logits = self.dense(self.num_classes, use_bias=True, name="classes")
@@ -418,6 +450,12 @@ class DCGANDiscriminator(ConvNetwork):
             use_bias=use_bias and self.biased(normalized=self.norm_layers[layer]),
             name=name or f"conv_{layer}",
         )
+
+    def _projected(self, features: jax.Array, labels: jax.Array) -> jax.Array:
+        """Products of features [B, F] with their classes' vectors, [B]."""
+        embed = self.dense(features.shape[-1], use_bias=False, name="class_embedding")
+        products = embed(self.one_hot(labels)) * features
+        return products.sum(axis=-1, dtype=self.stable_dtype)
 
     def _labelled(self, maps: jax.Array, one_hot: jax.Array) -> jax.Array:
         """The first convolution, of images [C, H, W, B] joined with their labels.

@@ -93,11 +93,26 @@ def least_squares_generator_loss(fake_logits: jax.Array) -> jax.Array:
     return ((fake_logits - 1) ** 2).mean() / 2
 
 
+def relativistic_loss(logits: jax.Array, other_logits: jax.Array) -> jax.Array:
+    """E softplus(-(D(a) - D(b))) over pairs (a, b), where a should seem more real.
+
+    Args:
+      logits: [B] of a: the real images for the discriminator, the generated ones for
+        the generator.
+      other_logits: [B] of b.
+
+    Source: Huang et al. 2024, "The GAN is dead; long live the GAN!", equation 2.
+    """
+    return jax.nn.softplus(other_logits - logits).mean()
+
+
 @dataclasses.dataclass(frozen=True)
 class Game:
     """The base of games.
 
     Attributes:
+      real_labels: whether the generated batch has the classes of the real one, image by
+        image, rather than drawn ones.
       boundary: a logit above it takes the image for real. Without meaning for a
         Wasserstein critic, which is defined up to a constant.
       compares_real: whether the generator's side needs the verdict on real images.
@@ -113,6 +128,12 @@ class Game:
 
     label_smoothing: str = "none"
     label_smoothing_amount: float = 0.0
+    real_labels: bool = False
+
+    @property
+    def fake_labels(self) -> str:
+        """What classes the generated batch must have, as a term's `fake_labels`."""
+        return "real" if self.real_labels else "drawn"
 
     def check(self) -> None:
         """Raises ValueError("field ...") for settings out of range."""
@@ -142,6 +163,14 @@ class Game:
                 key, size, kind=self.label_smoothing, amount=self.label_smoothing_amount
             )
         )
+
+    def accuracies(self, view: View) -> tuple[jax.Array, jax.Array]:
+        """Fractions of real images taken for real, and of generated ones for generated.
+
+        [] float32 each.
+        """
+        real, fake = _logits(view)
+        return _fraction(real > self.boundary), _fraction(fake < self.boundary)
 
     def discriminator(self, view: View) -> jax.Array:
         """The discriminator's mean loss, []."""
@@ -201,14 +230,42 @@ class Hinge(Wasserstein):
         return hinge_discriminator_loss(*_logits(view))
 
 
+class Relativistic(Game):
+    """Each real image against one generated image of its class.
+
+    The accuracies are both the fraction of pairs whose real image has the larger logit.
+    Source: Jolicoeur-Martineau 2019; pairs as in Huang et al. 2024, equation 2.
+    """
+
+    compares_real = True
+    fake_labels = "real"
+
+    def accuracies(self, view: View) -> tuple[jax.Array, jax.Array]:
+        real, fake = _logits(view)
+        accuracy = _fraction(real > fake)
+        return accuracy, accuracy
+
+    def discriminator(self, view: View) -> jax.Array:
+        return relativistic_loss(*_logits(view))
+
+    def generator(self, view: View) -> jax.Array:
+        real, fake = _logits(view)
+        return relativistic_loss(fake, real)
+
+
 GAMES: dict[str, type[Game]] = {
     "non_saturating": NonSaturating,
     "minimax": Minimax,
     "wasserstein": Wasserstein,
     "hinge": Hinge,
     "least_squares": LeastSquares,
+    "relativistic": Relativistic,
 }
 
 
 def _logits(view: View) -> tuple[jax.Array, jax.Array]:
     return view.real_verdict.logits, view.fake_verdict.logits
+
+
+def _fraction(true: jax.Array) -> jax.Array:
+    return jnp.mean(true, dtype=jnp.float32)

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import jax
-import jax.numpy as jnp
 
 from gan_jax.objective.games import Game
 from gan_jax.objective.terms import Term
 from gan_jax.objective.view import View
+from gan_jax.schedules import Schedule
 
 if TYPE_CHECKING:
     from gan_jax.gan import Gan
@@ -25,10 +25,14 @@ class Objective:
     Attributes:
       game: see `games.Game`.
       terms: by the name under which a term is logged; those of weight 0 are left out.
+      schedules: of terms' fields, by the names of the term and of its field.
     """
 
     game: Game
     terms: Mapping[str, Term] = dataclasses.field(default_factory=dict)
+    schedules: Mapping[str, Mapping[str, Schedule]] = dataclasses.field(
+        default_factory=dict
+    )
 
     def check(self, gan: "Gan") -> None:
         """Raises ValueError("loss.FIELD ..." or "terms.NAME.FIELD ...")."""
@@ -37,7 +41,7 @@ class Objective:
         except ValueError as error:
             raise ValueError(f"loss.{error}") from None
         for name, term in self.terms.items():
-            if not term.weight:
+            if not self._counts(name):
                 continue
             try:
                 term.check(gan)
@@ -48,7 +52,8 @@ class Objective:
             if len(set(wishes.values())) > 1:
                 what = ", ".join(f"{name} {kind!r}" for name, kind in wishes.items())
                 raise ValueError(
-                    "terms ask for generated images of different classes: " + what
+                    "terms and loss ask for generated images of different classes: "
+                    + what
                 )
 
     def fake_labels(self, player: str) -> str:
@@ -70,11 +75,11 @@ class Objective:
         taken for real, generated ones for generated. `held_out` leaves out terms that
         say nothing of held-out images.
         """
-        boundary = self.game.boundary
+        real_accuracy, fake_accuracy = self.game.accuracies(view)
         metrics = {
             "discriminator_loss": self.game.discriminator(view),
-            "real_accuracy": _fraction(view.real_verdict.logits > boundary),
-            "fake_accuracy": _fraction(view.fake_verdict.logits < boundary),
+            "real_accuracy": real_accuracy,
+            "fake_accuracy": fake_accuracy,
         }
         return self._with_terms("discriminator", metrics, view, terms_key, held_out)
 
@@ -90,26 +95,32 @@ class Objective:
         return {
             name: term
             for name, term in self.terms.items()
-            if term.player == player and term.weight
+            if term.player == player and self._counts(name)
         }
+
+    def _counts(self, name: str) -> bool:
+        """Whether a term has a weight, at some time in training."""
+        return bool(self.terms[name].weight) or name in self.schedules
 
     def _with_terms(self, player, metrics, view, terms_key, held_out):
         loss = metrics[f"{player}_loss"]
         for name, term in self.of_player(player).items():
             if held_out and not term.held_out:
                 continue
+            values = {
+                field: schedule(getattr(term, field), view.progress.share)
+                for field, schedule in self.schedules.get(name, {}).items()
+            }
+            term = dataclasses.replace(term, **values)
             metrics[name] = term(view.of(name, terms_key))
             loss = loss + term.weight * metrics[name]
         return loss, metrics
 
     def _label_wishes(self, player: str) -> dict[str, str]:
-        """Terms that do not take generated images of any class, and what they ask."""
+        """What does not take generated images of any class, and what it asks."""
+        readers = {"loss": self.game, **self.of_player(player)}
         return {
-            name: term.fake_labels
-            for name, term in self.of_player(player).items()
-            if term.fake_labels != "drawn"
+            name: reader.fake_labels
+            for name, reader in readers.items()
+            if reader.fake_labels != "drawn"
         }
-
-
-def _fraction(true: jax.Array) -> jax.Array:
-    return jnp.mean(true, dtype=jnp.float32)

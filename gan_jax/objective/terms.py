@@ -72,6 +72,21 @@ def r1_penalty(
     return jnp.sum(gradients**2, axis=tuple(range(1, images.ndim))).mean()
 
 
+def lazily(every: int, step: jax.Array, penalty: Callable[[], jax.Array]) -> jax.Array:
+    """A penalty [] computed in each `every`-th step, `every` times as large.
+
+    It is 0 in the steps between, and saves their time.
+
+    Source: Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN",
+    section 3.1, "lazy regularization".
+    """
+    if every == 1:
+        return penalty()
+    return jax.lax.cond(
+        step % every == 0, lambda: every * penalty(), lambda: jnp.float32(0)
+    )
+
+
 def gradient_penalty(
     logits_of: Callable[[jax.Array], jax.Array],
     real_images: jax.Array,
@@ -135,10 +150,22 @@ class Term:
 
 
 class _GradientTerm(Term):
-    """Of the discriminator's gradients with respect to single images."""
+    """Of the discriminator's gradients with respect to single images.
+
+    `every` > 1 computes it in each `every`-th step alone; see `lazily`.
+    """
+
+    def __call__(self, view: View) -> jax.Array:
+        return lazily(self.every, view.progress.step, lambda: self.penalty(view))
+
+    def penalty(self, view: View) -> jax.Array:
+        """The penalty, [], of every step."""
+        raise NotImplementedError
 
     def check(self, gan: "Gan") -> None:
         super().check(gan)
+        if self.every < 1:
+            raise ValueError(f"every is {self.every}; it must be >= 1")
         if gan.discriminator.mixes_examples:
             raise ValueError(
                 f"{self.weight_field} is {getattr(self, self.weight_field)}, but this "
@@ -158,13 +185,30 @@ class R1Penalty(_GradientTerm):
     weight_field = "gamma"
 
     gamma: float = 1.0
+    every: int = 1
 
     @property
     def weight(self) -> float:
         return self.gamma / 2
 
-    def __call__(self, view: View) -> jax.Array:
+    def penalty(self, view: View) -> jax.Array:
         return r1_penalty(_logits_of(view), view.real.images)
+
+
+@dataclasses.dataclass(frozen=True)
+class R1R2Penalty(R1Penalty):
+    """The squared gradient norms at real and at generated images, times gamma / 2.
+
+    Both in one pass over the joint batch. Source: R1 and R2 of Mescheder et al. 2018,
+    equations 9 and 10, together as in Huang et al. 2024, section 2.2.
+    """
+
+    def penalty(self, view: View) -> jax.Array:
+        images, labels = map(jnp.concatenate, zip(view.real, view.fake, strict=True))
+        # A mean over twice as many images.
+        return 2 * r1_penalty(
+            lambda images: view.discriminate(images, labels).logits, images
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,8 +222,9 @@ class GradientPenalty(_GradientTerm):
     fake_labels = "real"
 
     weight: float = 10.0
+    every: int = 1
 
-    def __call__(self, view: View) -> jax.Array:
+    def penalty(self, view: View) -> jax.Array:
         fractions = view.draw(
             lambda key, size: jax.random.uniform(key, (size,), jnp.float32)
         )
@@ -271,6 +316,7 @@ class ModeSeeking(Term):
 
 TERMS: dict[str, type[Term]] = {
     "r1_penalty": R1Penalty,
+    "r1_r2_penalty": R1R2Penalty,
     "gradient_penalty": GradientPenalty,
     "discriminator_class_loss": DiscriminatorClassLoss,
     "generator_class_loss": GeneratorClassLoss,

@@ -7,6 +7,7 @@ import jax
 
 from gan_jax.parallel import Devices
 from gan_jax.random import stream
+from gan_jax.schedules import START, Progress
 from gan_jax.types import Batch, PyTree, Verdict
 
 
@@ -25,6 +26,7 @@ class View(NamedTuple):
     key: jax.Array  # of the noise that the reader of this view draws
     judge: Callable[[Batch, jax.Array], Verdict]
     devices: Devices
+    progress: Progress = START
 
     def discriminate(self, images: jax.Array, labels: jax.Array) -> Verdict:
         """The discriminator's verdict on other images, [B, H, W, C] and labels [B].

@@ -132,5 +132,7 @@ def test_labels_reach_norms(monkeypatch):
     ],
 )
 def test_networks_check_their_fields(network, field, value, message):
+    if field not in network.__dataclass_fields__:
+        pytest.skip(f"it has no {field}")
     with pytest.raises(ValueError, match=message):
         network(**{field: value}).check()

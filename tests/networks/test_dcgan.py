@@ -204,6 +204,86 @@ def test_one_hot_labels_are_joined_to_latents():
     assert_close(images, apply(unconditional, variables, joined, None, train=True))
 
 
+def test_embeddings_are_joined_to_latents():
+    module = generator(conditioning="joined_embedding", embedding_size=4)
+    variables = randomized(module, LATENTS, LABELS)
+
+    images = apply(module, variables, LATENTS, LABELS, train=True)
+
+    params = dict(variables["params"])
+    table = params.pop("class_embedding")["embedding"]
+    assert table.shape == (CLASSES, 4)
+    joined = jnp.concatenate([LATENTS, table[LABELS]], axis=1)
+    unconditional = generator(conditioning="none")
+    plain = variables | {"params": params}
+    assert_close(images, apply(unconditional, plain, joined, None, train=True))
+
+
+def test_the_last_kernel_may_have_a_size_of_its_own():
+    module = generator(output_kernel_size=2)
+    params = module.init(KEY, LATENTS, LABELS, train=True)["params"]
+
+    sizes = [params[f"conv_{layer}"]["kernel"].shape[:2] for layer in range(3)]
+    assert sizes == [(3, 3), (3, 3), (2, 2)]
+
+
+def test_conditional_batch_norm():
+    """Each example as from a generator whose norms have its class's scale and bias."""
+    module = generator(conditioning="one_hot", norm="conditional_batch")
+    module.check()
+    variables = randomized(module, LATENTS, LABELS)
+
+    images = apply(module, variables, LATENTS, LABELS, train=False)
+
+    plain = generator(conditioning="one_hot")
+    tables = {
+        name.removesuffix("_classes"): table
+        for name, table in variables["params"].items()
+        if name.endswith("_classes")
+    }
+    assert set(tables) == {"projection_norm", "conv_0_norm", "conv_1_norm"}
+    for label in np.unique(LABELS):
+        of_class = {
+            name: {field: values[label] for field, values in table.items()}
+            for name, table in tables.items()
+        }
+        same_class = variables | {"params": variables["params"] | of_class}
+        expected = apply(plain, same_class, LATENTS, LABELS, train=False)
+        rows = np.flatnonzero(label == LABELS)
+        assert_close(images[rows], expected[rows])
+
+
+def test_conditional_batch_norm_needs_labels():
+    for module in (
+        generator(conditioning="none", norm="conditional_batch"),
+        discriminator(conditioning="auxiliary", norm="conditional_batch"),
+    ):
+        with pytest.raises(ValueError, match="norm is 'conditional_batch', which need"):
+            module.check()
+
+
+def test_projection_adds_a_product_with_the_classs_vector():
+    module = discriminator(conditioning="projection", dense_sizes=(6,))
+    variables = randomized(module, IMAGES, LABELS)
+
+    verdict = apply(module, variables, IMAGES, LABELS, train=True)
+
+    params = dict(variables["params"])
+    table = params.pop("class_embedding")["kernel"]
+    plain = variables | {"params": params}
+    module = discriminator(conditioning="none", dense_sizes=(6,))
+    # Logits that are the last features, one after the other.
+    features = []
+    for feature in range(6):
+        kernel = jnp.zeros((6, 1)).at[feature].set(1.0)
+        logit = {"logit": {"kernel": kernel, "bias": jnp.zeros(1)}}
+        chosen = plain | {"params": params | logit}
+        features.append(apply(module, chosen, IMAGES, None, train=True).logits)
+    products = (jnp.stack(features, axis=1) * table[LABELS]).sum(axis=1)
+    logits = apply(module, plain, IMAGES, None, train=True).logits
+    assert_close(verdict.logits, logits + products)
+
+
 def branch_generator(plain, variables, train):
     """Report A's, with its maps joined and every example on its own."""
     branches = []

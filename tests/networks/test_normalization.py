@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from gan_jax.networks.normalization import VirtualBatchNorm
+from gan_jax.networks.normalization import ClassAffine, VirtualBatchNorm
 
 REFERENCE_SIZE = 4
 # (shape, feature axis, batch axis): sizes that differ from each other.
@@ -200,3 +200,32 @@ def test_needs_an_example_besides_the_reference():
         layer.apply(variables, reference)
     with pytest.raises(ValueError, match="3 examples are too few.*batch of 4"):
         layer.init(key, reference[..., 1:])
+
+
+@pytest.mark.parametrize("layout", ["dense", "images"])
+def test_each_class_has_its_scale_and_bias(layout):
+    labels = jnp.array([2, 0, 2, 1])
+    dense = np.random.default_rng(0).normal(size=(4, 2))
+    params = {
+        "scale": jnp.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]),
+        "bias": jnp.array([[0.5, 0.25], [-1.0, -2.0], [0.0, 7.0]]),
+    }
+    expected = np.array(
+        [
+            [5 * dense[0, 0], 6 * dense[0, 1] + 7],
+            [dense[1, 0] + 0.5, 2 * dense[1, 1] + 0.25],
+            [5 * dense[2, 0], 6 * dense[2, 1] + 7],
+            [3 * dense[3, 0] - 1, 4 * dense[3, 1] - 2],
+        ]
+    )
+    features = jnp.asarray(dense, jnp.float32)
+    if layout == "images":  # [C, H, W, B], each position alike
+        features = jnp.broadcast_to(features.T[:, None, None], (2, 3, 5, 4))
+        expected = np.broadcast_to(expected.T[:, None, None], (2, 3, 5, 4))
+
+    outputs = ClassAffine(3).apply({"params": params}, features, labels)
+
+    np.testing.assert_allclose(outputs, expected, rtol=1e-5)
+    first = ClassAffine(3).init(jax.random.key(0), features, labels)["params"]
+    np.testing.assert_array_equal(first["scale"], 1)
+    np.testing.assert_array_equal(first["bias"], 0)

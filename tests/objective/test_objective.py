@@ -11,6 +11,7 @@ from gan_jax.objective.smoothing import Targets, make_targets
 from gan_jax.objective.terms import (
     class_loss,
     gradient_penalty,
+    lazily,
     mode_seeking,
     r1_penalty,
 )
@@ -62,7 +63,8 @@ GENERATOR_LOSSES = {
     "hinge": lambda fake: -np.mean(fake),
     "least_squares": lambda fake: np.mean((fake - 1) ** 2) / 2,
 }
-NAMES = list(GAMES)
+# Those whose generator looks at generated images alone.
+NAMES = [name for name in GAMES if not GAMES[name].compares_real]
 
 
 class Sides:
@@ -234,6 +236,45 @@ def test_extreme_logits_by_hand():
     # Where the discriminator is sure, only the saturating loss gives no gradient.
     for name, slope in (("non_saturating", -1.0), ("minimax", 0.0)):
         assert jax.grad(Sides(name).generator)(low)[0] == slope
+
+
+def test_relativistic_pairs_and_gradients():
+    real, fake = as_float32(REAL, FAKE)
+    game = GAMES["relativistic"]()
+
+    def losses(real, fake):
+        view = view_of(real, fake)
+        return game.discriminator(view), game.generator(view)
+
+    # Undecided: softplus(0) for both; then each image against its partner alone.
+    np.testing.assert_allclose(losses(real, real), np.log([2, 2]), rtol=1e-6)
+    differences = REAL - FAKE
+    expected = [np.mean(softplus(-differences)), np.mean(softplus(differences))]
+    np.testing.assert_allclose(losses(real, fake), expected, rtol=1e-6)
+    # -sigmoid(-difference) / B for D, with respect to its real images.
+    slopes = jax.grad(lambda real: losses(real, fake)[0])(real)
+    np.testing.assert_allclose(slopes, -1 / (1 + np.exp(differences)) / 4, rtol=1e-5)
+    slopes = jax.grad(lambda fake: losses(real, fake)[1])(fake)
+    np.testing.assert_allclose(slopes, -1 / (1 + np.exp(-differences)) / 4, rtol=1e-5)
+    # Of 2 > -0.7, -1 < 1.5, 0.5 > 0.1, -3 < 4 two pairs are right.
+    assert [float(each) for each in game.accuracies(view_of(real, fake))] == [0.5, 0.5]
+    extreme = losses(jnp.array([1e4, -1e4]), jnp.array([-1e4, 1e4]))
+    np.testing.assert_array_equal(extreme, [1e4, 1e4])
+
+
+def test_whose_classes_generated_images_have():
+    assert GAMES["relativistic"]().fake_labels == "real"
+    assert GAMES["hinge"]().fake_labels == "drawn"
+    assert GAMES["hinge"](real_labels=True).fake_labels == "real"
+
+
+def test_lazy_penalties_count_as_much_in_the_mean():
+    calls = [
+        float(lazily(4, jnp.int32(step), lambda: jnp.float32(3))) for step in range(8)
+    ]
+
+    assert calls == [12, 0, 0, 0, 12, 0, 0, 0]
+    assert lazily(1, jnp.int32(3), lambda: 3) == 3
 
 
 def test_targets_without_smoothing_are_one():
