@@ -111,7 +111,12 @@ def get_config() -> ConfigDict:
     config.eval.num_runs = 10  # of GAN-test, each on its own images
     config.eval.gan_train_runs = 1  # each a classifier of its own generated images
     config.eval.gan_train_samples = 0  # 0: as many as there are real training images
-    # Which scores; the last two need labels, that is a conditional GAN.
+    # Of 'gan_train_filtered': the least probability of its class that the judge gives
+    # an image, and how many checkpoints, this one and those before, share the images.
+    config.eval.filter_confidence = 0.8
+    config.eval.pool_checkpoints = 1
+    # Which scores; the last two need labels, that is a conditional GAN, and so does
+    # 'gan_train_filtered'.
     config.eval.scores = ("inception_score", "gan_test", "gan_train")
 
     # The judge, trained on the real images; and anew on generated ones for GAN-train.

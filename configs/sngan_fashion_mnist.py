@@ -1,11 +1,17 @@
-"""`sngan_mnist` on FashionMNIST."""
+"""Hinge loss, spectral norm and a projection discriminator on FashionMNIST.
+
+    python main.py --config=configs/sngan_fashion_mnist.py \
+        --workdir=runs/sngan_fashion --config.data.source=files --config.data.dir=DIR
+
+The settings are those of sngan_mnist. TODO
+
+Cost: 0.6 to 0.8 s per step on two CPU cores, about three hours in all.
+"""
 
 from ml_collections import ConfigDict
 
 from configs import sngan_mnist
 
 
-def get_config() -> ConfigDict:
-    config = sngan_mnist.get_config()
-    config.data.name = "fashion_mnist"
-    return config
+def get_config(size: str = "cpu") -> ConfigDict:
+    return sngan_mnist.sngan(size, "fashion_mnist")

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from gan_jax import build
+from gan_jax import build, projection
 from gan_jax.build import ConfigError
 from gan_jax.data import Dataset, DatasetSpec
 from gan_jax.data.batches import fixed_order
@@ -49,6 +49,8 @@ THRESHOLDS = {
 DROPOUT_RATES = tuple(percent / 100 for percent in range(50, -1, -5))
 EXEMPLARS = 8  # at most so many of a group are shown
 NEIGHBOURS = 8
+DIRECTIONS = 10  # at most so many are shown
+DIRECTION_STEPS = 4  # on each side of the draw
 VARIATION = 0.25  # Radford et al. 2016, figure 7
 _BLANK = 255
 # Samplers fold the number of a batch into their key; no batch has this one.
@@ -125,6 +127,70 @@ def dropout_sweep(generator: Generator, key: jax.Array) -> np.ndarray:
     )
 
 
+def directions(generator: Generator, key: jax.Array) -> np.ndarray:
+    """One draw moved along the directions that change images most, a row for each.
+
+    Steps are of one standard deviation of the prior, the draw itself in the middle.
+    Rows of a conditional generator are of the classes in turn. See
+    `projection.directions`.
+
+    Raises:
+      ConfigError: the generator does not say which layer is its first.
+    """
+    try:
+        vectors, _ = projection.directions(generator)
+    except ValueError as error:
+        raise ConfigError(f"--analysis=directions: {error}") from None
+    number = min(DIRECTIONS, len(vectors))
+    steps = jnp.arange(-DIRECTION_STEPS, DIRECTION_STEPS + 1, dtype=jnp.float32)
+    steps = steps / (1.0 if generator.prior == "normal" else math.sqrt(3))
+    moves = steps[None, :, None] * jnp.asarray(vectors[:number, None], jnp.float32)
+    # The first draw of `sample`, whatever the class.
+    latents = generator.latents(key, GRID_COLUMNS)[0] + moves
+    labels = None
+    row_labels = [f"{row + 1}" for row in range(number)]
+    if generator.conditional:
+        names = generator.spec.class_names
+        classes = np.arange(number) % len(names)
+        labels = np.repeat(classes, len(steps))
+        row_labels = [
+            f"{row}, {names[label]}"
+            for row, label in zip(row_labels, classes, strict=True)
+        ]
+    keys = jnp.repeat(_noise_keys(key, 1), number * len(steps))
+    images = generator.generate(
+        latents.reshape(-1, generator.latent_size), labels, keys
+    )
+    return image_grid(np.asarray(images), columns=len(steps), row_labels=row_labels)
+
+
+def projected(
+    generator: Generator,
+    key: jax.Array,
+    images: np.ndarray,
+    labels: np.ndarray,
+    features: Callable[[jax.Array], jax.Array],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Given images above the nearest that the generator can make; see `project`.
+
+    Returns:
+      The picture, and the distances [N] of `project`.
+
+    Raises:
+      ConfigError: the generator samples in train mode.
+    """
+    wanted = labels if generator.conditional else None
+    try:
+        found = projection.project(generator, key, images, wanted, features)
+    except ValueError as error:
+        raise ConfigError(
+            f"--analysis=projection: {error} (config.modes.generator_in_sampling)"
+        ) from None
+    rows = np.concatenate([images, np.asarray(found.images)])
+    picture = image_grid(rows, columns=len(images), row_labels=["image", "projection"])
+    return picture, found.pixel_distances
+
+
 def with_dropout(generator: Generator, rate: float) -> Generator:
     """The generator that generates in train mode with another dropout rate in [0, 1).
 
@@ -132,7 +198,7 @@ def with_dropout(generator: Generator, rate: float) -> Generator:
       ConfigError: it was trained without dropout.
     """
     gan = generator.sampler.gan
-    if not gan.generator.dropout_rate:
+    if not getattr(gan.generator, "dropout_rate", 0):
         raise ConfigError(
             "the dropout analysis needs a generator that was trained with dropout; "
             "config.generator.dropout_rate is 0"
@@ -395,6 +461,27 @@ def _neighbours(run: _Run) -> tuple[np.ndarray, str]:
     return neighbours(run.generator, run.key, train_images), note
 
 
+def _projection(run: _Run) -> tuple[np.ndarray, str]:
+    dataset = run.dataset
+    rows = [
+        np.flatnonzero(dataset.test_labels == label)[0]
+        for label in np.unique(dataset.test_labels)
+    ]
+    judge = Judge.load_or_train(run.config, dataset)
+    picture, distances = projected(
+        run.generator,
+        run.key,
+        dataset.test_images[rows],
+        dataset.test_labels[rows],
+        judge.classifier.features_of_floats,
+    )
+    note = (
+        f"Root mean square difference of {len(rows)} test images, one of each class, "
+        f"to the nearest found: {distances.mean():.3f} (pixels in [0, 1])"
+    )
+    return picture, note
+
+
 def _arithmetic(run: _Run) -> tuple[np.ndarray, str]:
     generator, key = run.generator, run.key
     kind, members = "images", None
@@ -421,6 +508,8 @@ _PICTURES: dict[str, Callable[[_Run], tuple[np.ndarray, str]]] = {
     "dropout": _dropout,
     "truncation": lambda run: (truncation(run.generator, run.key), ""),
     "training": _training,
+    "directions": lambda run: (directions(run.generator, run.key), ""),
+    "projection": _projection,
     "neighbours": _neighbours,
 }
 ANALYSES = ("samples", *_PICTURES)

@@ -96,6 +96,7 @@ def _check_config(config: ConfigDict) -> None:
         "eval.num_runs": 2,
         "eval.gan_train_runs": 1,
         "eval.gan_train_samples": 0,
+        "eval.pool_checkpoints": 1,
         "test_every": 0,
     }
     for field, minimum in minimums.items():
@@ -104,6 +105,11 @@ def _check_config(config: ConfigDict) -> None:
                 f"config.{field} is {_get(config, field)}; it must be >= {minimum}"
             )
     _check_seeds(config)
+    if not 0 <= config.eval.filter_confidence < 1:
+        raise ConfigError(
+            f"config.eval.filter_confidence is {config.eval.filter_confidence}; it "
+            "must be in [0, 1)"
+        )
     if not 0 <= config.ema_decay < 1:
         raise ConfigError(
             f"config.ema_decay is {config.ema_decay}; it must be in [0, 1)"

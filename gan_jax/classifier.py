@@ -131,6 +131,16 @@ class Classifier:
         """What the last layer sees, float32 [N, F]; otherwise as `logits`."""
         return self._outputs(images, batch_size, features_only=True)
 
+    def features_of_floats(self, images: jax.Array) -> jax.Array:
+        """`features` of images [N, H, W, C] in [0, 1], to be differentiated.
+
+        In one batch, and without mirror images.
+        """
+        # The network takes bytes' values.
+        return self.network.apply(
+            self.variables, 255 * images, train=False, features_only=True
+        )
+
     def _outputs(self, images, batch_size: int, *, features_only: bool) -> jax.Array:
         _check_images(images)
         if tuple(images.shape[1:]) != self.image_shape:

@@ -28,7 +28,7 @@ from gan_jax.generator import Generator, load_generators, open_checkpoints
 from gan_jax.metrics import mean_and_std, metric_named
 from gan_jax.paths import check_writable, local_path
 from gan_jax.precision import in_32_bits
-from gan_jax.random import root_keys
+from gan_jax.random import root_keys, stream
 from gan_jax.report.files import atomic_write
 from gan_jax.report.metric_log import METRICS_FILE, MetricLogError, read_column
 from gan_jax.sampling import balanced_labels
@@ -145,6 +145,7 @@ def evaluate(
     dataset = build.build_dataset(config)
     generators = load_generators(workdir, step, config=config)
     best = _best(config, workdir, generators) if step is None else None
+    pool = _pool(config, workdir, generators[0].step)
     judge = Judge.load_or_train(config, dataset)
     real_scores = _real_scores(config, judge)
     result = {
@@ -160,7 +161,7 @@ def evaluate(
             name: metric_named(name).description for name in config.eval.scores
         },
         **real_scores,
-        **_scores(config, judge, generators),
+        **_scores(config, judge, generators, pool),
     }
     if best is not None:
         name, of_seeds = config.checkpoints.best_metric, len(generators) > 1
@@ -171,7 +172,8 @@ def evaluate(
         }
         # Where the latest is the best, its scores are the ones above.
         if best[0].step != result["step"]:
-            result["best"] |= _scores(config, judge, best)
+            pool = _pool(config, workdir, best[0].step)
+            result["best"] |= _scores(config, judge, best, pool)
     warnings = _warnings(config, dataset, real_scores["real_accuracy"])
     if warnings:
         result["warnings"] = warnings
@@ -253,6 +255,31 @@ def _best(
         return None
 
 
+def _pool(
+    config: ConfigDict, workdir: pathlib.Path, step: int
+) -> list[list[Generator]]:
+    """Generators of the checkpoints before a step, the last one first.
+
+    As many as `eval.pool_checkpoints` says besides the step's own.
+
+    Raises:
+      ConfigError: there are fewer.
+    """
+    number = config.eval.pool_checkpoints - 1
+    if not number or "gan_train_filtered" not in config.eval.scores:
+        return []
+    with open_checkpoints(config, workdir) as checkpoints:
+        earlier = [each for each in checkpoints.all_steps() if each < step]
+    if len(earlier) < number:
+        raise build.ConfigError(
+            f"config.eval.pool_checkpoints is {number + 1}, but {workdir} holds "
+            f"{len(earlier)} checkpoints before step {step} "
+            "(config.checkpoints.keep_latest)"
+        )
+    steps = sorted(earlier, reverse=True)[:number]
+    return [load_generators(workdir, each, config=config) for each in steps]
+
+
 @contextlib.contextmanager
 def _progress(title: str) -> Iterator[Callable[[int, int, float], None]]:
     """A bar for a classifier's training; quiet when not on a terminal."""
@@ -306,13 +333,16 @@ def _warnings(config: ConfigDict, dataset: Dataset, real_accuracy: float) -> lis
 
 
 def _scores(
-    config: ConfigDict, judge: Judge, generators: list[Generator]
+    config: ConfigDict,
+    judge: Judge,
+    generators: list[Generator],
+    pool: list[list[Generator]],
 ) -> dict[str, Any]:
-    """All scores of a run's generators, of one seed or of several."""
+    """All scores of a run's generators, of one seed or of several; see `_pool`."""
     seeds = build.seeds(config)
     members = [
-        _generated_scores(config, judge, generator, seed)
-        for seed, generator in zip(seeds, generators, strict=True)
+        _generated_scores(config, judge, of_checkpoints, seed)
+        for seed, *of_checkpoints in zip(seeds, generators, *pool, strict=True)
     ]
     if len(members) == 1:
         return members[0]
@@ -350,9 +380,13 @@ def _over_seeds(values: Sequence[float]) -> dict[str, Any]:
 
 
 def _generated_scores(
-    config: ConfigDict, judge: Judge, generator: Generator, seed: int
+    config: ConfigDict, judge: Judge, generators: list[Generator], seed: int
 ) -> dict[str, Any]:
-    """All scores of one generator that the config asks for, drawn by the seed."""
+    """All scores of the first generator that the config asks for, drawn by the seed.
+
+    The others are of the same seed's earlier checkpoints.
+    """
+    generator = generators[0]
     start = time.perf_counter()
     keys = root_keys(seed)
     num_samples = config.eval.num_samples
@@ -365,12 +399,17 @@ def _generated_scores(
             seen[run] = judge.samples(generator, key, num_samples)
         return seen[run]
 
+    training_size = config.eval.gan_train_samples or len(dataset.train_labels)
+
     def training_set(run):
         key = keys["gan_train"]
         if run:  # Further runs leave the first one as it is.
             key = jax.random.fold_in(keys["further_gan_train"], run)
-        number = config.eval.gan_train_samples or len(dataset.train_labels)
-        return judge.samples(generator, key, number)
+        return judge.samples(generator, key, training_size)
+
+    def pool(checkpoint, draw):
+        key = stream(keys["further_gan_train"], f"pool {checkpoint} {draw}")
+        return judge.samples(generators[checkpoint], key, training_size)
 
     def train_and_test(samples):
         return gan_train(
@@ -383,7 +422,12 @@ def _generated_scores(
         )
 
     scoring = metrics.Scoring(
-        generated, judge.real, config.eval.to_dict(), training_set, train_and_test
+        generated=generated,
+        real=judge.real,
+        settings=config.eval.to_dict(),
+        training_set=training_set,
+        train_and_test=train_and_test,
+        pool=pool,
     )
     scores = {}
     for name in config.eval.scores:

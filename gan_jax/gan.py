@@ -344,7 +344,18 @@ class Gan:
         labels: jax.Array,
         key: jax.Array,
     ) -> jax.Array:
-        """Images uint8 [B, H, W, C] for latents [B, Z] and labels [B].
+        """As `images`, uint8 [B, H, W, C]."""
+        images = self.images(variables, latents, labels, key)
+        return to_uint8(images, self.value_range)
+
+    def images(
+        self,
+        variables: dict[str, PyTree],
+        latents: jax.Array,
+        labels: jax.Array,
+        key: jax.Array,
+    ) -> jax.Array:
+        """Images [B, H, W, C] in `value_range` for latents [B, Z] and labels [B].
 
         In the sampling phase's mode; in train mode `key` draws the dropout and an
         image depends on its batch if the generator has batch norm. An unconditional
@@ -358,7 +369,7 @@ class Gan:
             train=self.modes.generator_in_sampling,
             dropout_key=key,
         )
-        return to_uint8(images, self.value_range)
+        return images
 
     def batch_statistics(
         self,

@@ -142,8 +142,9 @@ def small_network(network: ConfigDict) -> None:
         "reference_examples": 4,
         "kernel_size": 2,
         "branch_kernel_size": 2,
+        "embedding_size": 3,
     }
-    for field in ("filters", "dense_sizes"):
+    for field in ("filters", "dense_sizes", "widths"):
         sizes = network.get(field, ())
         fewer[field] = tuple(range(2, 2 + len(sizes)))
     for field, value in fewer.items():

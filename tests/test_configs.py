@@ -30,6 +30,7 @@ EVERY = [(name, None) for name in NAMES] + [
     (name, str(number)) for name, numbers in NUMBERED.items() for number in numbers
 ]
 VARIATIONS = [(name, variation) for name in NAMED for variation in NAMED[name]]
+VARIATIONS += [(name, "gpu") for name in NAMES if name.startswith(("sngan", "r3gan"))]
 # The others take minutes; test_lowering.py traces every config.
 QUICKLY_STEPPED = [("mlp_gan_mnist", "2")]
 
@@ -479,7 +480,7 @@ def test_docstrings_give_command_cost_and_scores(name):
     assert f"python main.py --config=configs/{name}.py" in docstring
     assert "Cost" in docstring
     scores = r"(?s)(Here|gives|ours).*\d\.\d\d"  # of this code
-    assert re.search(scores, docstring)
+    assert re.search(scores, docstring) or "not been run" in " ".join(docstring.split())
     # All fields are in default.py: others change some, and add none.
     assert set(load(name).to_dict()) == set(load("default").to_dict())
 

@@ -63,6 +63,6 @@ def test_terms_are_added_by_their_names(small_config):
     )
 
     assert config.terms.to_dict() == {
-        "r1_penalty": {"name": "r1_penalty", "gamma": 3.0},
-        "again": {"name": "gradient_penalty", "weight": 0.5},
+        "r1_penalty": {"name": "r1_penalty", "gamma": 3.0, "every": 1},
+        "again": {"name": "gradient_penalty", "weight": 0.5, "every": 1},
     }

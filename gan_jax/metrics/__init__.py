@@ -9,6 +9,7 @@ from gan_jax.metrics.accuracy import accuracy
 from gan_jax.metrics.class_frequencies import class_frequencies
 from gan_jax.metrics.gan_test import GAN_TEST
 from gan_jax.metrics.gan_train import GAN_TRAIN
+from gan_jax.metrics.gan_train_filtered import GAN_TRAIN_FILTERED
 from gan_jax.metrics.inception_score import INCEPTION_SCORE, inception_score
 from gan_jax.metrics.metric import Metric, Samples, Scoring, mean_and_std
 from gan_jax.metrics.nearest_neighbours import nearest_neighbours
@@ -33,6 +34,7 @@ __all__ = [
 METRICS: dict[str, Metric] = {
     "gan_test": GAN_TEST,
     "gan_train": GAN_TRAIN,
+    "gan_train_filtered": GAN_TRAIN_FILTERED,
     "inception_score": INCEPTION_SCORE,
 }
 

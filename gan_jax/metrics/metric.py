@@ -56,6 +56,8 @@ class Scoring:
       real: the real test images.
       settings: the config's section `eval`.
       training_set: run number -> samples to train another classifier with.
+      pool: (checkpoint, draw) -> as many samples, other ones for each draw, of the last
+        checkpoints: 0 is the scored one, 1 the one before, up to `pool_checkpoints`.
       train_and_test: training samples -> accuracy on the real test images, in [0, 1].
     """
 
@@ -64,6 +66,7 @@ class Scoring:
     settings: Mapping[str, Any]
     training_set: Callable[[int], Samples]
     train_and_test: Callable[[Samples], float]
+    pool: Callable[[int, int], Samples]
 
 
 @dataclasses.dataclass(frozen=True)

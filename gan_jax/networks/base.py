@@ -59,6 +59,8 @@ class Network(nn.Module):
         batch.
       reference_size: examples of a reference batch that stand in front of every batch
         inside the network; see reference.py.
+      latent_layer: of a generator, the path of the layer that its latents enter (first,
+        if they are joined with something); None: it does not say.
     """
 
     # Fields that the data set, the devices and Flax give, and no config.
@@ -78,6 +80,7 @@ class Network(nn.Module):
     CONDITIONINGS: ClassVar[tuple[str, ...]] = ("none",)
     mixes_examples: ClassVar[bool] = False
     reference_size: ClassVar[int] = 0
+    latent_layer: ClassVar[tuple[str, ...] | None] = None
 
     num_classes: int = 10
     conditioning: str = "none"

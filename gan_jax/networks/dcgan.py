@@ -208,6 +208,14 @@ class DCGANGenerator(ConvNetwork):
         if self.conditioning == "branches" and self.norm == "virtual":
             raise ValueError("conditioning 'branches' has no virtual batch norm")
 
+    @property
+    def latent_layer(self) -> tuple[str, ...]:
+        if self.dense_sizes:
+            return ("dense_0",)
+        return (
+            "latent_projection" if self.conditioning == "branches" else "projection",
+        )
+
     @nn.compact
     def __call__(
         self, latents: jax.Array, labels: jax.Array | None, *, train: bool

@@ -128,6 +128,10 @@ class MLPGenerator(_MLP):
     output_norm: bool = True
     output: str = "tanh"
 
+    @property
+    def latent_layer(self) -> tuple[str, ...]:
+        return "hidden_0", "input"
+
     @nn.compact
     def __call__(
         self, latents: jax.Array, labels: jax.Array | None, *, train: bool

@@ -154,6 +154,10 @@ class ResidualGenerator(ResidualNetwork):
 
     output: str = "linear"
 
+    @property
+    def latent_layer(self) -> tuple[str, ...]:
+        return ("basis_factors",)
+
     @nn.compact
     def __call__(
         self, latents: jax.Array, labels: jax.Array | None, *, train: bool

@@ -1,0 +1,17 @@
+"""R3GAN (Huang et al. 2024), made small, on FashionMNIST.
+
+    python main.py --config=configs/r3gan_fashion_mnist.py \
+        --workdir=runs/r3gan_fashion --config.data.source=files --config.data.dir=DIR
+
+The settings are those of r3gan_mnist. It has not been run beyond some steps.
+
+Cost: TODO s per step on two CPU cores.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import r3gan_mnist
+
+
+def get_config(size: str = "cpu") -> ConfigDict:
+    return r3gan_mnist.r3gan(size, "fashion_mnist")
