@@ -15,10 +15,11 @@ KEY = jax.random.key(0)
 @pytest.fixture(scope="module")
 def make_generator(small_config, tiny_spec):
     def make(fields=None):
+        fields = fields or {}
+        if "generator.name" not in fields:
+            fields = ONE_HIDDEN_LAYER | fields
         config = small_config(
-            ONE_HIDDEN_LAYER
-            | {"latent.size": 3, "modes.generator_in_sampling": "eval"}
-            | (fields or {})
+            {"latent.size": 3, "modes.generator_in_sampling": "eval"} | fields
         )
         gan = build.build_gan(config, tiny_spec)
         variables, _ = jax.jit(gan.init)(jax.random.key(1))

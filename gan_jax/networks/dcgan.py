@@ -212,9 +212,8 @@ class DCGANGenerator(ConvNetwork):
     def latent_layer(self) -> tuple[str, ...]:
         if self.dense_sizes:
             return ("dense_0",)
-        return (
-            "latent_projection" if self.conditioning == "branches" else "projection",
-        )
+        is_branched = self.conditioning == "branches"
+        return ("latent_projection" if is_branched else "projection",)
 
     @nn.compact
     def __call__(
