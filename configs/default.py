@@ -44,8 +44,9 @@ def get_config() -> ConfigDict:
     config.latent.prior = "normal"  # 'normal' N(0, 1), 'uniform' U(-1, 1)
 
     # Networks, by name, with the fields and defaults of their classes in
-    # gan_jax/networks/: generators 'mlp', 'dcgan', 'upsampling', discriminators 'mlp',
-    # 'dcgan'. `conditioning` is how a conditional network joins labels.
+    # gan_jax/networks/: generators 'mlp', 'dcgan', 'upsampling', 'residual',
+    # discriminators 'mlp', 'dcgan', 'residual'. `conditioning` is how a conditional
+    # network joins labels.
     config.generator = generator("mlp")
     config.discriminator = discriminator("mlp")
 
@@ -57,15 +58,17 @@ def get_config() -> ConfigDict:
     config.modes.discriminator_in_generator_step = "train"
     config.modes.generator_in_sampling = "train"
 
-    # A game: 'non_saturating', 'minimax', 'wasserstein', 'hinge', 'least_squares'.
-    # label_smoothing is of real images 'none', 'fixed', 'random', or
-    # of both kinds 'two_sided'; the target is 1 - amount, or 1 - amount * U(0, 1).
+    # A game: 'non_saturating', 'minimax', 'wasserstein', 'hinge', 'least_squares',
+    # 'relativistic'. With `real_labels` generated images have the classes of real ones.
+    # label_smoothing is of real images 'none', 'fixed', 'random', or of both kinds
+    # 'two_sided'; the target is 1 - amount, or 1 - amount * U(0, 1).
     config.loss = game(
         "non_saturating", label_smoothing="random", label_smoothing_amount=0.15
     )
     # Terms beside the game, by the name under which they are logged: 'r1_penalty',
-    # 'gradient_penalty', 'discriminator_class_loss', 'generator_class_loss', 'l1',
-    # 'mode_seeking'; see gan_jax/objective/terms.py for their fields.
+    # 'r1_r2_penalty', 'gradient_penalty', 'discriminator_class_loss',
+    # 'generator_class_loss', 'l1', 'mode_seeking'; see gan_jax/objective/terms.py for
+    # their fields.
     config.terms = ConfigDict()
     # Of all images that the discriminator sees: 'color', 'translation', 'cutout'. The
     # penalties' gradients are with respect to the images before them.

@@ -3,6 +3,7 @@
 import ast
 import difflib
 import pathlib
+import re
 import runpy
 import sys
 import textwrap
@@ -15,7 +16,7 @@ from ml_collections import ConfigDict, config_flags
 
 from gan_jax import parallel
 from gan_jax.build import ConfigError, flatten
-from gan_jax.sections import choose, table_of
+from gan_jax.sections import choose, schedule, table_of
 
 # What absl and ml_collections raise for flags and values that they cannot take.
 _FLAG_ERRORS = (flags.Error, AttributeError, LookupError, TypeError, ValueError)
@@ -118,13 +119,15 @@ def override(config: ConfigDict, arguments: Iterable[str]) -> None:
       ConfigError: there is no such field, or the value does not fit it.
     """
     typed = []
-    # A component brings its fields, so its name comes before them.
-    for argument in sorted(arguments, key=lambda text: ".name=" not in text):
+    # A component brings its fields, so its name comes before them; a schedule its end.
+    brings = re.compile(r"\.(name|end)=")
+    for argument in sorted(arguments, key=lambda text: not brings.search(text)):
         field, equals, text = argument.partition("=")
         field = field.removeprefix("--noconfig.").removeprefix("--config.")
         section, _, name = field.rpartition(".")
         if _choose_component(config, field, text):
             continue
+        _add_schedule(config, field)
         if section in _OPEN_SECTIONS and name.isidentifier():
             _set_open(config, section, name, _literal(text) if equals else True)
             continue
@@ -160,11 +163,12 @@ def update(config: ConfigDict, fields: Mapping[str, Any]) -> None:
       ConfigError: as `override`.
     """
     for field, value in sorted(
-        fields.items(), key=lambda item: not item[0].endswith(".name")
+        fields.items(), key=lambda item: not item[0].endswith((".name", ".end"))
     ):
         section, _, name = field.rpartition(".")
         if _choose_component(config, field, value):
             continue
+        _add_schedule(config, field)
         if section in _OPEN_SECTIONS:
             _set_open(config, section, name, value)
             continue
@@ -223,6 +227,21 @@ def _choose_component(config: ConfigDict, field: str, value: Any) -> bool:
     except ValueError as error:
         raise ConfigError(f"config.{section}.name {error}") from error
     return name == "name"
+
+
+def _add_schedule(config: ConfigDict, field: str) -> None:
+    """Where the field is a new schedule's end, makes its section, with defaults."""
+    *path, last = field.split(".")
+    if path[:1] != ["schedules"] or len(path) < 2 or last != "end":
+        return
+    section = config
+    with config.unlocked():
+        for part in path[:-1]:
+            if part not in section:
+                section[part] = ConfigDict()
+            section = section[part]
+        if path[-1] not in section:
+            section[path[-1]] = schedule(0.0)
 
 
 def _set_open(config: ConfigDict, section: str, name: str, value: Any) -> None:

@@ -41,6 +41,36 @@ def test_values_get_their_fields_types(small_config, setting, value):
     assert type(section[field]) is type(value)
 
 
+@pytest.mark.parametrize("way", [override, update])
+def test_schedules_are_added_by_their_ends(small_config, way):
+    config = small_config().lock()
+    fields = {
+        "schedules.terms.r1_penalty.gamma.until": 0.5,
+        "schedules.terms.r1_penalty.gamma.end": 2,
+        "schedules.ema_decay.end": 0.9,
+        "terms.r1_penalty.gamma": 0.1,
+    }
+    if way is override:
+        fields = [f"--config.{field}={value}" for field, value in fields.items()]
+
+    way(config, fields)
+
+    assert config.schedules.to_dict() == {
+        "terms": {
+            "r1_penalty": {"gamma": {"end": 2.0, "until": 0.5, "shape": "cosine"}}
+        },
+        "ema_decay": {"end": 0.9, "until": 1.0, "shape": "cosine"},
+    }
+    check_config(config)
+    with pytest.raises(ConfigError, match="no field 'schedules.ema.until'"):
+        way(
+            config,
+            ["--config.schedules.ema.until=1.0"]
+            if way is override
+            else {"schedules.ema.until": 1.0},
+        )
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
