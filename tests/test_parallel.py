@@ -59,6 +59,20 @@ SMALL_VTGAN = NO_DROPOUT | {
     "discriminator.kernel_sizes": [3] * 6,
 }
 
+SMALL_SNGAN = NO_DROPOUT | {
+    "generator.projection_filters": 4,
+    "generator.filters": [4, 3],
+    "discriminator.filters": [3, 4, 4, 5],
+    "discriminator.dense_sizes": [6],
+}
+SMALL_R3GAN = {
+    "generator.widths": [6, 4, 3],
+    "discriminator.widths": [3, 4, 6],
+    "generator.embedding_size": 5,
+    "discriminator.embedding_size": 5,
+    "terms.penalty.every": 2,
+}
+
 
 def differences(config, num_steps, batch_size, fields, *spreads):
     """{spread: largest difference from one device}, found by another program."""
@@ -105,6 +119,8 @@ def test_four_devices_train_as_one():
         ("dcgan_vbn_mnist", 50, 12, SMALL_DCGAN),
         ("wgan_gp_mnist", 10, 12, NO_DROPOUT | SGD),
         ("vtgan_cifar", 50, 20, SMALL_VTGAN | SGD),
+        ("sngan_mnist", 20, 12, SMALL_SNGAN | SGD),
+        ("r3gan_mnist", 20, 12, SMALL_R3GAN),
     ],
 )
 def test_devices_train_as_one_in_every_system(config, num_steps, batch_size, fields):

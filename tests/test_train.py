@@ -576,9 +576,9 @@ def test_an_extension_of_a_schedule_is_told_and_marked(
 
     assert train(changed(config, {"num_steps": 20}), tmp_path)
     assert (
-        "The learning rates of steps 1 to 12 are those of a run of 12 steps (cosine), "
-        "from step 13 on those of one of 20: they differ from a run of that length "
-        "from step 1 on\n"
+        "What changes over training (generator_optimizer.learning_rate) is in steps 1 "
+        "to 12 as in a run of 12 steps, from step 13 on as in one of 20: it differs "
+        "from a run of that length from step 1 on\n"
     ) in capsys.readouterr().out
     assert train(changed(config, {"num_steps": 24}), tmp_path)
 
@@ -590,6 +590,33 @@ def test_an_extension_of_a_schedule_is_told_and_marked(
         name: value for name, value in first[2].items() if "test_" not in name
     }
     assert rows[:3] == [*first[:2], without_tests]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["sngan_mnist", "r3gan_mnist"])
+def test_modern_gans_go_on_bit_for_bit(name, small_config, tiny_world, tmp_path):
+    """With vectors of spectral norm, averaged weights, schedules and lazy penalties."""
+    fields = {
+        "num_steps": 8,
+        "log_every": 2,
+        "checkpoint_every": 4,
+        "sample_every": 8,
+        "checkpoints.best_metric": "",
+        "checkpoints.keep_latest": 2,
+        "augmentations": ("translation", "color", "cutout"),
+        "augmentation_probability": 0.5,
+    }
+    if name == "r3gan_mnist":
+        fields["terms.penalty.every"] = 3
+    config = small_config(fields, name=name)
+    whole, again = tmp_path / "whole", tmp_path / "again"
+    assert train(config, whole)
+    shutil.copytree(whole, again)
+    shutil.rmtree(again / "checkpoints" / "8")
+
+    assert train(config, again)
+
+    assert_same_run(config, again, whole, tiny_world.spec)
 
 
 @pytest.mark.slow
