@@ -39,6 +39,7 @@ from benchmarks.torch_dcgan import (
     mirrored,
 )
 from benchmarks.torch_mlp_cgan import shuffled_batches
+from benchmarks.torch_r3gan import R3GANTraining
 from gan_jax import build
 from gan_jax.data import DataError, Dataset
 from gan_jax.gan import Gan
@@ -159,6 +160,11 @@ def initial_params(config: ConfigDict, gan: Gan) -> dict[str, dict]:
     }
 
 
+def training_class(config: ConfigDict) -> type[Training]:
+    """PyTorch's program of a convolutional config."""
+    return R3GANTraining if config.generator.name == "residual" else Training
+
+
 def torch_programs(
     config: ConfigDict, dataset: Dataset
 ) -> Callable[..., common.Program]:
@@ -172,7 +178,7 @@ def torch_programs(
     def program(
         memory_format: str, adam: str, compile_mode: str | None = None
     ) -> common.Program:
-        training = Training(
+        training = training_class(config)(
             config,
             params,
             gan.image_shape,
@@ -207,14 +213,19 @@ def check_same_mathematics(config: ConfigDict, dataset: Dataset) -> float:
       RuntimeError: it exceeds CHECK_TOLERANCE.
     """
     config = config.copy_and_resolve_references()
-    config.generator.dropout_rate = config.discriminator.dropout_rate = 0.0
+    for player in ("generator", "discriminator"):
+        if "dropout_rate" in config[player]:
+            config[player].dropout_rate = 0.0
     if "gradient_penalty" in config.terms:
         del config.terms.gradient_penalty
+    config.schedules = ConfigDict()
     # Adam's first steps are of one size whatever the gradient: where that is nothing
     # but rounding, as before batch norm, they differ.
     for player in ("generator", "discriminator"):
         config[f"{player}_optimizer"].name = "sgd"
-        config[f"{player}_optimizer"].learning_rate = 1e-4
+        # Residual blocks are the identity at first: they have to move.
+        rate = 0.1 if config.generator.name == "residual" else 1e-4
+        config[f"{player}_optimizer"].learning_rate = rate
         config[f"{player}_optimizer"].arguments = ConfigDict()
     size = config.batch_size
     random = np.random.default_rng(0)
@@ -226,7 +237,7 @@ def check_same_mathematics(config: ConfigDict, dataset: Dataset) -> float:
     ]
     gan = common.with_draws(build.build_gan(config, dataset.spec), latents, labels)
     state, step = common.jax_step(config, gan)
-    training = Training(
+    training = training_class(config)(
         config,
         initial_params(config, gan),
         gan.image_shape,
