@@ -5,6 +5,7 @@ Every function raises ConfigError, naming the field, for a value that cannot be 
 
 import dataclasses
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -39,6 +40,12 @@ from gan_jax.sections import defaults
 
 MAX_SEED = 2**32 - 1  # JAX's keys keep 32 bits of a seed
 MAX_UPDATES = 2**31 - 1  # steps, and batches, are counted in int32
+# The fields that may change over training, and the largest values of some.
+_SCHEDULED = re.compile(
+    r"ema_decay|augmentation_probability|terms\.\w+\.\w+|"
+    r"(generator|discriminator)_optimizer\.(learning_rate|arguments\.\w+)"
+)
+_LAST_VALUES = {"ema_decay": 0.999999, "augmentation_probability": 1.0}
 COMPUTE_DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
@@ -133,34 +140,20 @@ def _check_config(config: ConfigDict) -> None:
 
 
 def _check_schedules(config: ConfigDict) -> None:
-    """What is scheduled is a number, and stays in its range."""
+    """What is scheduled is a number that may change, and stays in its range."""
     fields = flatten(config.to_dict())
     for field, schedule in build_schedules(config).items():
-        value = fields.get(field)
-        term = field.split(".")[1] if field.startswith("terms.") else None
-        scheduled = field in ("ema_decay", "augmentation_probability") or (
-            field.startswith(("generator_optimizer.", "discriminator_optimizer."))
-            and field.partition(".")[2].startswith(("learning_rate", "arguments."))
-        )
-        if term and isinstance(value, float):
-            scheduled = True
-        if not scheduled or not isinstance(value, float | int):
+        if not (_SCHEDULED.fullmatch(field) and isinstance(fields.get(field), float)):
             raise ConfigError(
                 f"config.schedules.{field} is of a field that cannot change over "
                 "training; those of ema_decay, augmentation_probability, an "
                 "optimizer's learning_rate and arguments, and a term's numbers can"
             )
-        if schedule.end < 0:
+        end, last = schedule.end, _LAST_VALUES.get(field, math.inf)
+        if not 0 <= end <= last:
+            limit = f"in [0, {last}]" if field in _LAST_VALUES else ">= 0"
             raise ConfigError(
-                f"config.schedules.{field}.end is {schedule.end}; it must be >= 0"
-            )
-        if field == "ema_decay" and schedule.end >= 1:
-            raise ConfigError(
-                f"config.schedules.{field}.end is {schedule.end}; it must be < 1"
-            )
-        if field == "augmentation_probability" and schedule.end > 1:
-            raise ConfigError(
-                f"config.schedules.{field}.end is {schedule.end}; it must be <= 1"
+                f"config.schedules.{field}.end is {end}; it must be {limit}"
             )
 
 

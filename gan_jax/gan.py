@@ -230,16 +230,39 @@ class Gan:
             )
         variables = {"params": params, **discriminator.model_state}
         train = self.modes.discriminator_in_discriminator_step
-        verdicts, model_state = self.discriminate(
-            variables,
-            (real, generated.batch),
-            train=train,
-            key=self.devices.own_key(keys["discriminator"]),
-            progress=progress,
-        )
+
+        def judged(*images):
+            """The logits, and what else comes of the pass."""
+            verdicts, model_state = self.discriminate(
+                variables,
+                [
+                    batch._replace(images=each)
+                    for batch, each in zip((real, fake), images, strict=True)
+                ],
+                train=train,
+                key=self.devices.own_key(keys["discriminator"]),
+                progress=progress,
+            )
+            return [verdict.logits for verdict in verdicts], (verdicts, model_state)
+
+        fake, gradients = generated.batch, None
+        if self.objective.needs_gradients:
+            # One pass: gradients of its own would take another half as long.
+            logits, pull_back, (verdicts, model_state) = jax.vjp(
+                judged, real.images, fake.images, has_aux=True
+            )
+            verdicts = [
+                verdict._replace(logits=each)
+                for verdict, each in zip(verdicts, logits, strict=True)
+            ]
+
+            def gradients():
+                return pull_back([jnp.ones_like(each) for each in logits])
+        else:
+            _, (verdicts, model_state) = judged(real.images, fake.images)
         view = self._view(
             variables, real, generated, verdicts, train, keys["game"], progress
-        )
+        )._replace(gradients=gradients)
         loss, metrics = self.objective.discriminator(view, keys["terms"])
         return loss, (model_state, metrics)
 

@@ -66,6 +66,12 @@ class Objective:
         terms = self.of_player("generator").values()
         return self.game.compares_real or any(term.compares_real for term in terms)
 
+    @property
+    def needs_gradients(self) -> bool:
+        """Whether a term of the discriminator asks for `View.gradients`."""
+        terms = self.of_player("discriminator").values()
+        return any(term.needs_gradients for term in terms)
+
     def discriminator(
         self, view: View, terms_key: jax.Array, *, held_out: bool = False
     ) -> tuple[jax.Array, Metrics]:
@@ -111,7 +117,8 @@ class Objective:
                 field: schedule(getattr(term, field), view.progress.share)
                 for field, schedule in self.schedules.get(name, {}).items()
             }
-            term = dataclasses.replace(term, **values)
+            if values:
+                term = dataclasses.replace(term, **values)
             metrics[name] = term(view.of(name, terms_key))
             loss = loss + term.weight * metrics[name]
         return loss, metrics

@@ -68,8 +68,12 @@ def r1_penalty(
 
     Source: Mescheder et al. 2018, equation 9.
     """
-    gradients = jax.grad(lambda inputs: logits_of(inputs).sum())(images)
-    return jnp.sum(gradients**2, axis=tuple(range(1, images.ndim))).mean()
+    return _squared_norm(jax.grad(lambda inputs: logits_of(inputs).sum())(images))
+
+
+def _squared_norm(gradients: jax.Array) -> jax.Array:
+    """E |g|^2 of gradients [B, H, W, C], one for each image."""
+    return jnp.sum(gradients**2, axis=tuple(range(1, gradients.ndim))).mean()
 
 
 def lazily(every: int, step: jax.Array, penalty: Callable[[], jax.Array]) -> jax.Array:
@@ -127,6 +131,7 @@ class Term:
       held_out: whether it is logged for held-out images too, as a loss and not as a
         means of training.
       compares_real: whether a term of the generator needs the verdict on real images.
+      needs_gradients: whether a term of the discriminator needs `View.gradients`.
       trains_classes: whether an auxiliary classifier learns its classes by it.
       weight_field: the name of the field that holds its weight.
     """
@@ -135,6 +140,7 @@ class Term:
     fake_labels: ClassVar[str] = "drawn"
     held_out: ClassVar[bool] = False
     compares_real: ClassVar[bool] = False
+    needs_gradients: ClassVar[bool] = False
     trains_classes: ClassVar[bool] = False
     weight_field: ClassVar[str] = "weight"
 
@@ -199,16 +205,16 @@ class R1Penalty(_GradientTerm):
 class R1R2Penalty(R1Penalty):
     """The squared gradient norms at real and at generated images, times gamma / 2.
 
-    Both in one pass over the joint batch. Source: R1 and R2 of Mescheder et al. 2018,
-    equations 9 and 10, together as in Huang et al. 2024, section 2.2.
+    Of the pass that gives the verdicts, with its augmentations. Source: R1 and R2 of
+    Mescheder et al. 2018, equations 9 and 10, together as in Huang et al. 2024,
+    section 2.2.
     """
 
+    needs_gradients = True
+
     def penalty(self, view: View) -> jax.Array:
-        images, labels = map(jnp.concatenate, zip(view.real, view.fake, strict=True))
-        # A mean over twice as many images.
-        return 2 * r1_penalty(
-            lambda images: view.discriminate(images, labels).logits, images
-        )
+        real, fake = view.gradients()
+        return _squared_norm(real) + _squared_norm(fake)
 
 
 @dataclasses.dataclass(frozen=True)

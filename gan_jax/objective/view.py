@@ -27,6 +27,10 @@ class View(NamedTuple):
     judge: Callable[[Batch, jax.Array], Verdict]
     devices: Devices
     progress: Progress = START
+    # Of each image's logit with respect to the image, [B, H, W, C] of the real and of
+    # the generated ones, in the pass that gave the verdicts. For terms of the
+    # discriminator that ask for it.
+    gradients: Callable[[], tuple[jax.Array, jax.Array]] | None = None
 
     def discriminate(self, images: jax.Array, labels: jax.Array) -> Verdict:
         """The discriminator's verdict on other images, [B, H, W, C] and labels [B].
