@@ -6,7 +6,8 @@
 The settings are those of sngan_mnist; `--config.data.grayscale=True` makes grey images
 of it, as report B has them. It has not been run beyond some steps.
 
-Cost: about 1 s per step on two CPU cores, four hours in all; the judge half an hour.
+Cost: by its pixels about 1 s per step on two CPU cores, four hours in all; the judge
+half an hour.
 """
 
 from ml_collections import ConfigDict

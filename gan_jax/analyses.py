@@ -146,7 +146,7 @@ def directions(generator: Generator, key: jax.Array) -> np.ndarray:
     steps = steps / (1.0 if generator.prior == "normal" else math.sqrt(3))
     moves = steps[None, :, None] * jnp.asarray(vectors[:number, None], jnp.float32)
     # The first draw of `sample`, whatever the class.
-    latents = generator.latents(key, GRID_COLUMNS)[0] + moves
+    latents = generator.latents(key, GRID_COLUMNS)[0][None, None] + moves
     labels = None
     row_labels = [f"{row + 1}" for row in range(number)]
     if generator.conditional:

@@ -247,7 +247,7 @@ class Gan:
 
         fake, gradients = generated.batch, None
         if self.objective.needs_gradients:
-            # One pass: gradients of its own would take another half as long.
+            # Of the same pass, so that penalties see the verdicts' own augmentations.
             logits, pull_back, (verdicts, model_state) = jax.vjp(
                 judged, real.images, fake.images, has_aux=True
             )

@@ -129,6 +129,23 @@ def test_interpolation_in_every_class(linear):
     assert len(np.unique(generator.keys, axis=0)) == 1
 
 
+@pytest.mark.parametrize("conditional", [True, False])
+def test_directions_start_from_one_draw(linear, monkeypatch, conditional):
+    vectors = np.eye(SIZE)[::-1]
+    monkeypatch.setattr(
+        analyses.projection, "directions", lambda generator: (vectors, None)
+    )
+    generator = linear(conditional)
+
+    images = cells(analyses.directions(generator, KEY), 10, 9)
+
+    start = np.asarray(generator.latents(KEY, 10))[0]
+    for row in range(10):
+        moved = [start + step * vectors[row] for step in range(-4, 5)]
+        assert_close(images[row], image_of(moved, row % 3 if conditional else None))
+    assert len(np.unique(generator.keys, axis=0)) == 1
+
+
 def test_truncation_rows(linear):
     generator = linear(True)
     thresholds = analyses.THRESHOLDS["normal"]
@@ -378,10 +395,10 @@ def sample(tiny_world, tiny_run, tmp_path, capsys):
 
     def run(*arguments):
         with flagsaver.flagsaver():
-            main.parse_flags(
+            given = main.parse_flags(
                 ["main.py", f"--workdir={workdir}", "--mode=sample", *arguments]
             )
-            main.main(["main.py"])
+            main.main(given)
         return capsys.readouterr().out.splitlines(), workdir
 
     return run
@@ -408,7 +425,11 @@ def test_without_an_analysis_samples_are_written(sample):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "picture"),
-    [("interpolation", analyses.interpolation), ("truncation", analyses.truncation)],
+    [
+        ("interpolation", analyses.interpolation),
+        ("truncation", analyses.truncation),
+        ("directions", analyses.directions),
+    ],
 )
 def test_the_program_writes_the_picture(sample, loaded, tiny_run, name, picture):
     lines, workdir = sample(f"--analysis={name}")
@@ -443,6 +464,23 @@ def test_the_program_sweeps_dropout(sample, loaded, tiny_run):
     # The run's own rate, 0.5, is the first.
     labels = np.repeat(np.arange(10), 2)
     np.testing.assert_array_equal(images[0], loaded.sample(key, labels))
+
+
+@pytest.mark.slow
+def test_the_program_projects_test_images(sample, tiny_world):
+    lines, workdir = sample(
+        "--analysis=projection", "--config.modes.generator_in_sampling=eval"
+    )
+
+    assert lines[1] == f"Wrote {workdir / 'projection.png'}"
+    given, found = read_cells(workdir / "projection.png", 2, 10)
+    first = [np.flatnonzero(tiny_world.test_labels == label)[0] for label in range(10)]
+    np.testing.assert_array_equal(given, tiny_world.test_images[first])
+    squared = np.square((given / 255.0) - found / 255.0).mean(axis=(1, 2, 3))
+    assert lines[0] == (
+        "Root mean square difference of 10 test images, one of each class, to the "
+        f"nearest found: {np.sqrt(squared).mean():.3f} (pixels in [0, 1])"
+    )
 
 
 @pytest.mark.slow
@@ -550,6 +588,7 @@ def test_classes_by_the_judge_in_a_run_without_labels(
         (["--analysis=dropout", "--groups=1,2,3"], "--groups is for .* not dropout"),
         (["--analysis=training", "--step=4"], "--step is 4, but"),
         (["--analysis=interpolation", "--step=5"], "no checkpoint .*5|step 5"),
+        (["--analysis=projection"], "projection needs a generator .* in eval mode"),
         (["--analysis=dreams"], "dreams.*samples.*arithmetic.*neighbours"),
     ],
 )
