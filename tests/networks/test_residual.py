@@ -16,6 +16,7 @@ SETTINGS = {
     "negative_slope": 0.3,
     "embedding_size": 5,
 }
+KEY = jax.random.key(0)
 LABELS = jnp.array([2, 0, 2, 1])
 LATENTS = jax.random.normal(jax.random.key(1), (4, 6))
 IMAGES = jax.random.normal(jax.random.key(2), (4, 8, 4, 2))
@@ -86,7 +87,7 @@ def test_generator(conditional):
     labels = LABELS if conditional else None
     module = ResidualGenerator(**SETTINGS, widths=(4, 3), output="linear")
     module.check()
-    variables = randomized(module.init(jax.random.key(0), LATENTS, labels, train=True))
+    variables = randomized(module.init(KEY, LATENTS, labels, train=True))
 
     images = module.apply(variables, LATENTS, labels, train=True)
 
@@ -107,7 +108,7 @@ def test_generator(conditional):
 def test_discriminator(conditional):
     labels = LABELS if conditional else None
     module = ResidualDiscriminator(**SETTINGS, widths=(3, 4))
-    variables = randomized(module.init(jax.random.key(0), IMAGES, labels, train=True))
+    variables = randomized(module.init(KEY, IMAGES, labels, train=True))
 
     verdict = module.apply(variables, IMAGES, labels, train=True)
 
@@ -148,6 +149,29 @@ def test_first_values():
     )
     np.testing.assert_allclose(deviation("features"), 1 / 8, rtol=0.05)
     np.testing.assert_allclose(float(jnp.std(params["basis"])), 1 / 4, rtol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("size", "widths"), [(28, (4, 4, 4)), (32, (4, 4, 4, 4)), (64, (4,) * 5)]
+)
+def test_sizes(size, widths):
+    shape = (size, size, 3)
+    networks = [
+        network(image_shape=shape, widths=widths)
+        for network in (ResidualGenerator, ResidualDiscriminator)
+    ]
+    for network in networks:
+        network.check()
+        assert network.coarse_size == ((7, 7) if size == 28 else (4, 4))
+
+    def play():
+        generator, discriminator = networks
+        latents, labels = jnp.zeros((2, 8)), jnp.zeros(2, jnp.int32)
+        images, _ = generator.init_with_output(KEY, latents, labels, train=True)
+        return images, discriminator.init_with_output(KEY, images, labels, train=True)
+
+    images, (verdict, _) = jax.eval_shape(play)
+    assert (images.shape, verdict.logits.shape) == ((2, *shape), (2,))
 
 
 def test_resampling_by_hand():
