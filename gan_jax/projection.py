@@ -62,10 +62,11 @@ def project(
     classes = jnp.zeros(number, jnp.int32) if labels is None else jnp.asarray(labels)
     all_classes = jnp.tile(classes, STARTS)
 
-    def of_pixels_and_features(values):
-        return values.reshape(number, -1), features(values)
+    def described(values):
+        """Pixels [M, P] and features [M, F] of images [M, H, W, C]."""
+        return values.reshape(len(values), -1), features(values)
 
-    wanted = of_pixels_and_features(targets)
+    wanted = described(targets)
     # Of pairs of neighbours in the list, which are different images.
     scales = [
         jnp.square(values - jnp.roll(values, 1, axis=0)).mean() for values in wanted
@@ -78,17 +79,13 @@ def project(
         return jnp.clip((values - low) / (high - low), 0, 1)
 
     def distances(latents):
-        """[STARTS, N]"""
-        values = generated(latents).reshape(STARTS, *targets.shape)
-        return sum(
-            jnp.square(jax.vmap(of)(values) - target[None]).mean(axis=-1) / scale
-            for of, target, scale in zip(
-                (lambda v: of_pixels_and_features(v)[0], features),
-                wanted,
-                scales,
-                strict=True,
-            )
-        )
+        """Of each start to its image, [STARTS, N]."""
+        total = jnp.zeros((STARTS, number))
+        found = described(generated(latents))
+        for values, target, scale in zip(found, wanted, scales, strict=True):
+            differences = values.reshape(STARTS, number, -1) - target[None]
+            total = total + jnp.square(differences).mean(axis=-1) / scale
+        return total
 
     optimizer = optax.adam(optax.cosine_decay_schedule(LEARNING_RATE, num_steps))
 
