@@ -595,9 +595,9 @@ def test_each_loss_is_traced_once(small_config, tiny_mnist, monkeypatch):
     def count(name):
         loss = getattr(Gan, name)
 
-        def counting(*arguments):
+        def counting(*arguments, **options):
             traced.append(name)
-            return loss(*arguments)
+            return loss(*arguments, **options)
 
         monkeypatch.setattr(Gan, name, counting)
 
@@ -795,6 +795,7 @@ def test_more_updates_than_can_be_counted(small_config, fields, too_many):
         ("dcgan_mnist", "discriminator.filters", (2, 3, "4"), "whole numbers"),
         ("dcgan_mnist", "discriminator.kernel_sizes", (2, 2, 2.5), "whole numbers"),
         ("dcgan_mnist", "discriminator.strides", (2, 2, "2"), "whole numbers"),
+        ("r3gan_mnist", "generator.widths", (4.0,), "whole numbers"),
         ("dcgan_mnist", "discriminator.dense_sizes", (4.0,), "whole numbers"),
         ("dcgan_mnist", "discriminator.norm_layers", (1, 1, 1), "True or False"),
         ("dcgan_mnist", "discriminator.pool_layers", ("no",) * 3, "True or False"),
@@ -826,6 +827,7 @@ def test_the_networks_have_no_other_tuples():
         "kernel_sizes",
         "norm_layers",
         "pool_layers",
+        "widths",
     }
 
 

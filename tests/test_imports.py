@@ -11,7 +11,16 @@ PACKAGE = ROOT / "gan_jax"
 # Bottom up: a module may import from its own row and from those above it.
 LAYERS = (
     {"types", "paths", "precision", "lock", "interrupts", "console", "host_memory"},
-    {"names", "random", "augment", "metrics", "checkpoint", "latents", "parallel"},
+    {
+        "names",
+        "random",
+        "augment",
+        "schedules",
+        "metrics",
+        "checkpoint",
+        "latents",
+        "parallel",
+    },
     {"cache", "optimizers", "report", "networks", "data"},
     {"gan", "objective", "classifier"},
     {"sections"},
@@ -20,7 +29,7 @@ LAYERS = (
     {"build"},
     {"command_line", "training", "workdir"},
     {"generator"},
-    {"evaluate"},
+    {"evaluate", "projection"},
     {"analyses", "train"},
     {"sweep"},
     {"__init__"},

@@ -221,7 +221,8 @@ def test_embeddings_are_joined_to_latents():
 
 def test_the_last_kernel_may_have_a_size_of_its_own():
     module = generator(output_kernel_size=2)
-    params = module.init(KEY, LATENTS, LABELS, train=True)["params"]
+    shapes = jax.eval_shape(lambda: module.init(KEY, LATENTS, LABELS, train=True))
+    params = shapes["params"]
 
     sizes = [params[f"conv_{layer}"]["kernel"].shape[:2] for layer in range(3)]
     assert sizes == [(3, 3), (3, 3), (2, 2)]

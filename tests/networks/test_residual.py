@@ -22,12 +22,13 @@ LATENTS = jax.random.normal(jax.random.key(1), (4, 6))
 IMAGES = jax.random.normal(jax.random.key(2), (4, 8, 4, 2))
 
 
-def randomized(variables):
-    """None of them at its special first value."""
+def randomized(module, inputs, labels):
+    """Its variables, none of them at its special first value."""
+    shapes = jax.eval_shape(lambda: module.init(KEY, inputs, labels, train=True))
     random = np.random.default_rng(0)
     return jax.tree.map(
         lambda leaf: jnp.asarray(0.5 * random.standard_normal(leaf.shape), jnp.float32),
-        variables,
+        shapes,
     )
 
 
@@ -87,9 +88,9 @@ def test_generator(conditional):
     labels = LABELS if conditional else None
     module = ResidualGenerator(**SETTINGS, widths=(4, 3), output="linear")
     module.check()
-    variables = randomized(module.init(KEY, LATENTS, labels, train=True))
+    variables = randomized(module, LATENTS, labels)
 
-    images = module.apply(variables, LATENTS, labels, train=True)
+    images = jax.jit(lambda: module.apply(variables, LATENTS, labels, train=True))()
 
     plain = Plain(variables["params"])
     inputs = np.asarray(LATENTS, np.float64)
@@ -108,9 +109,9 @@ def test_generator(conditional):
 def test_discriminator(conditional):
     labels = LABELS if conditional else None
     module = ResidualDiscriminator(**SETTINGS, widths=(3, 4))
-    variables = randomized(module.init(KEY, IMAGES, labels, train=True))
+    variables = randomized(module, IMAGES, labels)
 
-    verdict = module.apply(variables, IMAGES, labels, train=True)
+    verdict = jax.jit(lambda: module.apply(variables, IMAGES, labels, train=True))()
 
     plain = Plain(variables["params"])
     maps = plain.blocks(0, plain.conv("input", np.asarray(IMAGES, np.float64)))
@@ -128,9 +129,9 @@ def test_discriminator(conditional):
 def test_first_values():
     """Blocks are the identity at first; deviations are those of the paper."""
     module = ResidualDiscriminator(image_shape=(8, 8, 3), widths=(64, 64))
-    params = module.init(
-        jax.random.key(0), jnp.zeros((1, 8, 8, 3)), jnp.zeros(1, jnp.int32), train=True
-    )["params"]
+    images, labels = jnp.zeros((1, 8, 8, 3)), jnp.zeros(1, jnp.int32)
+    variables = jax.jit(lambda: module.init(KEY, images, labels, train=True))()
+    params = variables["params"]
 
     def deviation(name):
         return float(jnp.std(params[name]["kernel"]))
