@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from gan_jax.networks.base import OUTPUT_ACTIVATIONS, NormalizedNetwork
-from gan_jax.networks.layers import max_pool_2x2
+from gan_jax.networks.layers import fan_out, max_pool_2x2
 from gan_jax.networks.minibatch import MinibatchDiscrimination
 from gan_jax.networks.reference import prepend_reference
 from gan_jax.types import Verdict
@@ -97,18 +97,6 @@ class ConvNetwork(NormalizedNetwork):
 
     def one_hot(self, labels: jax.Array) -> jax.Array:
         return jax.nn.one_hot(labels, self.num_classes, dtype=jnp.float32)
-
-
-def fan_out(maps: jax.Array, one_hot: jax.Array) -> jax.Array:
-    """Maps of classes, [C, H, W, K], for every example, [B, K] one-hot: [C, H, W, B].
-
-    A matrix product, whose gradient is one too.
-    """
-    # Exact also where products are rounded: it only copies.
-    flat = jnp.matmul(
-        maps.reshape(-1, maps.shape[-1]), one_hot.T, precision=jax.lax.Precision.HIGHEST
-    )
-    return flat.reshape(*maps.shape[:-1], -1)
 
 
 def to_maps(features: jax.Array, height: int, width: int) -> jax.Array:

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from gan_jax.networks.layers import fan_out
+
 
 class VirtualBatchNorm(nn.Module):
     """Normalises every example with the statistics of a fixed reference batch and it.
@@ -120,10 +122,8 @@ class ClassAffine(nn.Module):
         one_hot = jax.nn.one_hot(labels, self.num_classes, dtype=jnp.float32)
 
         def of_examples(values):
-            # A matrix product, whose gradient is one too; exact also where products
-            # are rounded, since it only copies.
-            rows = jnp.matmul(one_hot, values, precision=jax.lax.Precision.HIGHEST)
-            return rows if is_dense else rows.T[:, None, None, :]
+            maps = fan_out(values.T[:, None, None, :], one_hot)  # [C, 1, 1, B]
+            return maps[:, 0, 0].T if is_dense else maps
 
         return features * of_examples(scales) + of_examples(biases)
 
