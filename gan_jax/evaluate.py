@@ -172,8 +172,7 @@ def evaluate(
         }
         # Where the latest is the best, its scores are the ones above.
         if best[0].step != result["step"]:
-            pool = _pool(config, workdir, best[0].step)
-            result["best"] |= _scores(config, judge, best, pool)
+            result["best"] |= _best_scores(config, workdir, judge, best)
     warnings = _warnings(config, dataset, real_scores["real_accuracy"])
     if warnings:
         result["warnings"] = warnings
@@ -278,6 +277,26 @@ def _pool(
         )
     steps = sorted(earlier, reverse=True)[:number]
     return [load_generators(workdir, each, config=config) for each in steps]
+
+
+def _best_scores(
+    config: ConfigDict, workdir: pathlib.Path, judge: Judge, best: list[Generator]
+) -> dict[str, Any]:
+    """All scores of the best checkpoint; the one that wants a pool only if it has one.
+
+    An old best one has no checkpoints before it any more, and that must not cost the
+    scores of the latest.
+    """
+    pool = []
+    try:
+        pool = _pool(config, workdir, best[0].step)
+    except build.ConfigError as error:
+        logging.warning("The best checkpoint has no gan_train_filtered: %s", error)
+        config = config.copy_and_resolve_references()
+        config.eval.scores = tuple(
+            name for name in config.eval.scores if name != "gan_train_filtered"
+        )
+    return _scores(config, judge, best, pool)
 
 
 @contextlib.contextmanager

@@ -338,6 +338,39 @@ def test_gan_train_of_several_sets_of_images(run, monkeypatch):
     assert len({image.tobytes() for images in seen for image in images}) == 120
 
 
+def test_a_best_checkpoint_without_a_pool_costs_no_scores(run, monkeypatch, caplog):
+    """The latest has the checkpoint before it; the best one is the first there is."""
+    config, workdir = run
+    steps = sorted(int(path.name) for path in (workdir / "checkpoints").iterdir())
+    best = evaluate_module.load_generators(workdir, steps[0])
+    monkeypatch.setattr(evaluate_module, "_best", lambda *arguments: best)
+    seen = []
+
+    def score(images, labels, **kwargs):
+        seen.append(len(images))
+        return 0.5
+
+    monkeypatch.setattr(evaluate_module, "gan_train", score)
+    fields = {
+        "eval.scores": ("gan_train", "gan_train_filtered"),
+        "eval.gan_train_samples": 40,
+        "eval.pool_checkpoints": 2,
+        "eval.filter_confidence": 0.0,
+    }
+
+    result = evaluate(changed(config, fields), workdir)
+
+    assert seen == [40, 40, 40]  # two scores of the latest, one of the best
+    assert result["gan_train_filtered_checkpoints"] == 2
+    assert result["best"]["step"] == steps[0] and result["best"]["gan_train"] == 0.5
+    assert "gan_train_filtered" not in result["best"]
+    assert "The best checkpoint has no gan_train_filtered" in caplog.text
+    format_scores(result)
+    # Asked for by name, it is refused before anything is scored.
+    with pytest.raises(ConfigError, match="pool_checkpoints is 2, but .* holds 0"):
+        evaluate(changed(config, fields), workdir, steps[0])
+
+
 def test_gan_train_on_the_real_training_set(real_judge, tiny_mnist, quick_judge):
     def score(labels):
         return gan_train(
