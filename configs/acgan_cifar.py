@@ -11,9 +11,9 @@ The generator's source loss is the non-saturating -log D(G(z)) in place of the r
 initialisation (Xavier's here), batch norm's momentum and epsilon (0.9, 1e-5) and the
 range of the uniform z ([-1, 1)). On MNIST
 `terms.discriminator_class_loss.classify_generated=False` keeps classes better: see
-RESULTS.md.
+docs/journal.md.
 
-Here the first 4,000 steps (8 epochs) score 3.27, GAN-test 28 %: see RESULTS.md.
+Scores here: results/report_c.md.
 
 Cost: on two CPU cores about 0.5 s per step, 500 to an epoch, so that all 500 epochs are
 a matter of 35 hours (for a GPU); the judge, and GAN-train's classifier, half an hour to

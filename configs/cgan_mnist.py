@@ -12,9 +12,7 @@ GAN-train is published.
 that decays to 0, averaged generator weights, more dropout in the discriminator, and a
 mode seeking term, without which z hardly matters for the first epoch.
 
-`best` gives, after 28,110 of its steps (30 epochs, two restarts of the schedule, and
-less dropout in the first 2,500 of them), GAN-test 98.52 ± 0.30 and GAN-train 97.95 ±
-0.14 % (four sets of generated images): see RESULTS.md.
+Scores here: results/report_a.md.
 
 Cost: on two CPU cores nine to seventeen minutes per epoch, of which there are 50.
 """

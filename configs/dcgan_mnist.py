@@ -13,8 +13,7 @@ discriminator's filters and dropout, the other optimisers' learning rates, and o
 whether the discriminator sees real and generated images in one batch (it does here;
 in the generator's step it is in eval mode).
 
-Here the first 250 steps, half an epoch, score 5.65 in Inception Score; RESULTS.md has
-the variations.
+Scores here, of the variations too: results/report_a.md.
 
 Cost: on two CPU cores about five minutes per epoch, four hours in all.
 """

@@ -6,8 +6,7 @@
 Published: parameter totals (tests hold them), and that such small changes break the
 plain GAN.
 
-Here the first 800 steps, at batch 64, score 4.11 in Inception Score: see
-RESULTS.md.
+Scores here: results/report_b.md.
 
 Cost: on one CPU core two and a half to five minutes per epoch (measured at batch 64),
 four to eight hours in all.

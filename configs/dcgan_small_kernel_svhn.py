@@ -5,8 +5,7 @@
         --config.data.dir=DIR
 
 Published: parameter totals (tests hold them), pictures, and no scores.
-Here the first 700 steps at batch 64, on 8,000 images, score 1.89 in Inception Score:
-see RESULTS.md.
+Scores here: results/report_b.md.
 
 Cost: on one CPU core about 0.4 s per step at batch 64, so that 100 epochs of 8,000
 images take an hour and twenty minutes.

@@ -4,8 +4,7 @@
         --config.data.source=files --config.data.dir=DIR
 
 Published: parameter totals (tests hold them), pictures, and no scores.
-Here the first 800 steps, at batch 64, score 3.52 in Inception Score: see
-RESULTS.md.
+Scores here: results/report_b.md.
 
 The report is silent on the batch size (256 here), initialisation (Xavier's) and Adam's
 b1 and epsilon (0.9, 1e-7, as its framework has them).

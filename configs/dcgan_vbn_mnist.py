@@ -5,8 +5,7 @@
 
 Each activation is normalised with the statistics of a reference batch, fixed before
 training, combined with the example's own (Salimans et al. 2016, section 3.5). The
-report found it no better than batch norm on MNIST. Here the first 250 steps score 2.98
-in Inception Score, where batch norm has 5.65: see RESULTS.md.
+report found it no better than batch norm on MNIST. Scores here: results/report_a.md.
 
 Cost: on two CPU cores about six and a half minutes per epoch, five hours in all.
 """

@@ -4,8 +4,8 @@
         --config.data.source=files --config.data.dir=DIR
 
 Cost: as mlp_cgan_mnist for model 19 (100 epochs), twice that for 20 (200 epochs).
-Published GAN-test and GAN-train: 43.29 and 80.24 % (19), 43.57 and 78.46 % (20). Here
-19 gives GAN-test 87.41 ± 0.37 and GAN-train 81.77 %: see RESULTS.md.
+Published GAN-test and GAN-train: 43.29 and 80.24 % (19), 43.57 and 78.46 % (20). Scores
+here: results/report_d.md.
 """
 
 from ml_collections import ConfigDict

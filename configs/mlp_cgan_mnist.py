@@ -4,8 +4,8 @@
         --config.data.source=files --config.data.dir=DIR
 
 Cost: half an hour to an hour on two CPU cores for the 100 epochs, with evaluation.
-Published GAN-test and GAN-train of model 9: 89.40 and 94.49 %. Here it gives GAN-test
-92.35 ± 0.16 and GAN-train 93.92 %; RESULTS.md has the others.
+Published GAN-test and GAN-train of model 9: 89.40 and 94.49 %. Scores here:
+results/report_d.md.
 """
 
 from ml_collections import ConfigDict

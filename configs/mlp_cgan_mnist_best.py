@@ -9,8 +9,8 @@ label smoothing, a learning rate five times as high that decays to 0, and averag
 generator weights, so that it can generate in eval mode.
 
 Cost: half an hour to an hour on two CPU cores for the 80 epochs, with evaluation.
-Published best: GAN-test 93.0 % (model 18), GAN-train 94.5 % (model 15). This one gives
-GAN-test 99.365 ± 0.059 and GAN-train 97.47 %: see RESULTS.md.
+Published best: GAN-test 93.0 % (model 18), GAN-train 94.5 % (model 15). Scores here:
+results/report_d.md.
 """
 
 from ml_collections import ConfigDict

@@ -3,8 +3,8 @@
     python main.py --config=configs/quickstart.py --workdir=runs/quickstart
 
 The settings are those of mlp_cgan_mnist_best, for 5,000 steps on 10,000 images.
-Cost: three to five minutes on two CPU cores, evaluation included. It gives GAN-test
-96 to 97 and GAN-train 91 % (91.05 and 90.95 on two machines): see RESULTS.md.
+Cost: three to five minutes on two CPU cores, evaluation included. Scores:
+results/modern.md.
 """
 
 from ml_collections import ConfigDict

@@ -10,7 +10,7 @@ optimiser, prior, the leaky ReLU's slope and initialisation: strided 3x3 convolu
 initialisation (with Kaiming's the generator's tanh is saturated from the first step
 on: dropout doubles the variance in every layer, and no norm takes it back).
 
-Here the first 240 steps give one stroke, Inception Score 1.00: see RESULTS.md.
+The first 240 steps give one stroke for every z. Scores here: results/report_e.md.
 
 Cost: on two CPU cores about nine minutes per epoch, seven hours in all.
 """

@@ -7,7 +7,7 @@ Published Inception Score of 1,507 images in 10 splits after 500 epochs: 4.14 an
 with AC-GAN at 4.02 and 4.01 (see acgan_cifar.py), for 49 % more time per epoch. The
 report is silent on the smoothing: 0.1 here, of the classes in both players' losses and
 of the source in D's, real and generated alike; G's own source target stays 1.
-Here the first 3,000 steps (6 epochs) score 2.38, GAN-test 19 %: see RESULTS.md.
+Scores here: results/report_c.md.
 
 Cost: as acgan_cifar.py.
 """

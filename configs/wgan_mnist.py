@@ -7,7 +7,7 @@ The report is silent on the Lipschitz device; here it is weight clipping as in A
 et al. 2017: c = 0.01, RMSProp at 5e-5, D:G 5:1, so that a step has five critic updates
 and an epoch's 234 steps see the data five times. The critic keeps its dropout, 0.3.
 Published: WGAN gives finer digits.
-Here the first 700 steps, at batch 64, score 4.21 in Inception Score: see RESULTS.md.
+Scores here: results/report_b.md.
 
 Cost: on two CPU cores about 0.5 s per step at batch 64, eight minutes per epoch and
 thirteen hours in all.

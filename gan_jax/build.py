@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import flax.linen as nn
 import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
@@ -30,6 +29,7 @@ from gan_jax.gan import PRIORS, Gan, PhaseModes
 from gan_jax.metrics import METRICS, metric_named
 from gan_jax.names import lookup
 from gan_jax.networks import DISCRIMINATORS, GENERATORS
+from gan_jax.networks.base import Network
 from gan_jax.objective import GAMES, TERMS, Objective
 from gan_jax.optimizers import make_optimizer
 from gan_jax.parallel import PARALLEL, Devices, batch_devices, member_devices
@@ -494,7 +494,7 @@ def _build_component(field: str, section: ConfigDict, known: Mapping[str, type])
 
 def _component(
     field: str, section: ConfigDict, known: Mapping[str, type]
-) -> tuple[type, dict[str, Any]]:
+) -> tuple[Any, dict[str, Any]]:
     """The class that `section.name` names, and the other fields, which it takes."""
     arguments = dict(section)
     component = _look_up(f"{field}.name", arguments.pop("name"), known)
@@ -579,9 +579,9 @@ def classifier_settings(config: ConfigDict) -> ClassifierSettings:
 def _build_network(
     config: ConfigDict,
     player: str,
-    networks: Mapping[str, type[nn.Module]],
+    networks: Mapping[str, type[Network]],
     spec: DatasetSpec,
-) -> nn.Module:
+) -> Network:
     network, arguments = _component(player, config[player], networks)
     if not config.conditional:
         if arguments["conditioning"] == "auxiliary":

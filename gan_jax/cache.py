@@ -26,7 +26,7 @@ def keep_compiled_programs() -> None:
     version and of its options, so that results are the same; a folder that cannot be
     written costs a warning of JAX's and no more. Nothing is ever deleted.
     """
-    if jax.config.jax_compilation_cache_dir:
+    if jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
         return
     jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "programs"))
     jax.config.update(

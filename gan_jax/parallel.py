@@ -286,7 +286,7 @@ def check_devices() -> None:
     try:
         jax.devices()
     except (RuntimeError, AssertionError) as error:
-        wanted = jax.config.jax_platforms
+        wanted = jax.config.jax_platforms  # type: ignore[attr-defined]
         asked = f" (JAX_PLATFORMS is {wanted!r})" if wanted else ""
         reason = f": {error}" if str(error) else ""
         raise ConnectionError(f"JAX finds no device{asked}{reason}") from error

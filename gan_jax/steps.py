@@ -1,5 +1,6 @@
 """The discriminator step, the generator step, and the train step made of them."""
 
+import dataclasses
 from collections.abc import Callable
 
 import flax
@@ -354,7 +355,10 @@ def make_test_losses(gan: Gan, batch_size: int) -> Callable[..., Metrics]:
 
 
 def compile_run_steps(
-    run_steps: Callable, loop_state: LoopState, order: EpochOrder, data: Batch
+    run_steps: jax.stages.Wrapped,
+    loop_state: LoopState,
+    order: EpochOrder,
+    data: Batch,
 ) -> Callable:
     """Compiles a jitted `make_run_steps` function for arguments such as these.
 
@@ -393,7 +397,7 @@ def _with_generator(
     ema = state.ema
     if ema is not None:
         ema = _averaged(generator.variables, ema, ema_decay)
-    return state.replace(generator=generator, ema=ema)
+    return dataclasses.replace(state, generator=generator, ema=ema)
 
 
 def _averaged(

@@ -19,12 +19,12 @@ def mean_and_sample_std(values: Sequence[float]) -> tuple[float, float]:
     Raises:
       ValueError: if there are fewer than two values or one is not finite.
     """
-    values = np.asarray(values, np.float64)
-    if values.ndim != 1 or values.size < 2:
+    array = np.asarray(values, np.float64)
+    if array.ndim != 1 or array.size < 2:
         raise ValueError(
             "a sample standard deviation needs a list of two runs or more, "
-            f"not values of shape {values.shape}"
+            f"not values of shape {array.shape}"
         )
-    if not np.isfinite(values).all():
-        raise ValueError(f"the runs' values must be finite, not {values.tolist()}")
-    return float(values.mean()), float(values.std(ddof=1))
+    if not np.isfinite(array).all():
+        raise ValueError(f"the runs' values must be finite, not {array.tolist()}")
+    return float(array.mean()), float(array.std(ddof=1))

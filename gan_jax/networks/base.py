@@ -91,11 +91,11 @@ class Network(nn.Module):
 
     def check(self) -> None:
         """Raises ValueError for settings out of range, alone or together."""
-        for field, known in self.CHOICES.items():
+        for name, known in self.CHOICES.items():
             try:
-                lookup(getattr(self, field), known)
+                lookup(getattr(self, name), known)
             except ValueError as error:
-                raise ValueError(f"{field} {error}") from None
+                raise ValueError(f"{name} {error}") from None
         for field in dataclasses.fields(self):
             if isinstance(field.default, tuple) and field.name not in self.GIVEN:
                 self._check_tuple(field)

@@ -125,7 +125,7 @@ class Objective:
 
     def _label_wishes(self, player: str) -> dict[str, str]:
         """What does not take generated images of any class, and what it asks."""
-        readers = {"loss": self.game, **self.of_player(player)}
+        readers: dict[str, Game | Term] = {"loss": self.game, **self.of_player(player)}
         return {
             name: reader.fake_labels
             for name, reader in readers.items()

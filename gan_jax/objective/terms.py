@@ -143,6 +143,8 @@ class Term:
     needs_gradients: ClassVar[bool] = False
     trains_classes: ClassVar[bool] = False
     weight_field: ClassVar[str] = "weight"
+    if TYPE_CHECKING:
+        weight: float
 
     def check(self, gan: "Gan") -> None:
         """Raises ValueError("field ...") for what the term or the GAN cannot do."""
@@ -160,6 +162,9 @@ class _GradientTerm(Term):
 
     `every` > 1 computes it in each `every`-th step alone; see `lazily`.
     """
+
+    if TYPE_CHECKING:
+        every: int
 
     def __call__(self, view: View) -> jax.Array:
         return lazily(self.every, view.progress.step, lambda: self.penalty(view))

@@ -226,11 +226,11 @@ def _transforms(grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             forward_image += [a + b, a, b]
             forward_kernel += [c, d - c, c + d]
             inverse += [2 * (real + imaginary), 2 * imaginary, -2 * real]
-    forward_image, forward_kernel, inverse = (
+    image, kernel, back = (
         np.stack(rows).reshape(len(rows), -1)
         for rows in (forward_image, forward_kernel, inverse)
     )
     return tuple(
         transform.astype(np.float32)
-        for transform in (forward_image, forward_kernel, inverse.T / math.prod(periods))
+        for transform in (image, kernel, back.T / math.prod(periods))
     )

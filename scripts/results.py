@@ -1,0 +1,306 @@
+"""Writes the pages of results/ from its files; with --check, compares them.
+
+    python -m scripts.results [--check]
+
+results/runs/PAGE/NAME.json has one run (see scripts/publish.py),
+results/tables/NAME.json one table of measurements, results/pages/PAGE.toml what people
+wrote: titles, the order of rows, published numbers, findings. There `{NAME.SCORE}`
+stands for a run's score. README.md's table of scores is written too.
+"""
+
+import argparse
+import dataclasses
+import json
+import pathlib
+import re
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+from gan_jax.metrics import METRICS, mean_and_std
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "results"
+RUNS = RESULTS / "runs"
+_HEAD = (
+    "<!-- Written by python -m scripts.results: edit results/pages/ instead. -->\n\n"
+)
+_SHOWN = ("inception_score", "gan_test", "gan_train")
+_MARKS = ("<!-- scores -->", "<!-- end of scores -->")
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A file of results/runs."""
+
+    path: pathlib.Path
+    content: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    @property
+    def scores(self) -> dict[str, Any]:
+        return self.content["evaluation"]
+
+    def score(self, name: str) -> str:
+        """As people are shown it, in per cent where it is a fraction; '' if none."""
+        metric = METRICS[name]
+
+        def shown(mean, std):
+            numbers = [number for number in (mean, std) if number is not None]
+            return _whole(" ± ".join(f"{metric.scale * n:.2f}" for n in numbers))
+
+        lines = []
+        if name in self.scores:
+            lines.append(shown(*mean_and_std(self.scores, name)))
+        for size, score in self.scores.get(f"{name}_of", {}).items():
+            images = f"{int(size):,} images"
+            lines.append(f"{shown(score['mean'], score['std'])} ({images})")
+        return "<br>".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="compare, write nothing")
+    check = parser.parse_args().check
+    stale = []
+    for path, text in written_files():
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(str(path.relative_to(ROOT)))
+        if not check:
+            path.write_text(text, encoding="utf-8")
+    if check and stale:
+        raise SystemExit(f"stale: {', '.join(stale)}; run python -m scripts.results")
+    print(
+        "all pages are true" if check else f"written: {', '.join(stale) or 'nothing'}"
+    )
+
+
+def written_files() -> Iterator[tuple[pathlib.Path, str]]:
+    """Every page, and what it should hold.
+
+    Raises:
+      ValueError: a run or table has no page, or no row; a finding's run is missing.
+    """
+    runs = _read_runs()
+    tables = [json.loads(p.read_text()) for p in sorted(RESULTS.glob("tables/*.json"))]
+    pages = {
+        path.stem: tomllib.loads(path.read_text(encoding="utf-8"))
+        for path in sorted((RESULTS / "pages").glob("*.toml"))
+    }
+    for thing in (*(run.content for run in runs.values()), *tables):
+        if thing["page"] not in pages:
+            raise ValueError(f"no page {thing['page']!r} in results/pages")
+    for name, page in pages.items():
+        of_page = {key: r for key, r in runs.items() if r.content["page"] == name}
+        its_tables = [table for table in tables if table["page"] == name]
+        yield RESULTS / f"{name}.md", _page(name, page, of_page, its_tables)
+    yield RESULTS / "README.md", _index(pages)
+    readme = ROOT / "README.md"
+    before, _, rest = readme.read_text(encoding="utf-8").partition(_MARKS[0])
+    _, _, after = rest.partition(_MARKS[1])
+    table = _best_scores(pages, runs)
+    yield readme, f"{before}{_MARKS[0]}\n{table}\n{_MARKS[1]}{after}"
+
+
+def _read_runs() -> dict[str, Run]:
+    """'PAGE/NAME' -> run."""
+    runs = {}
+    for path in sorted(RUNS.glob("*/*.json")):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["page"] != path.parent.name:
+            raise ValueError(f"{path} is of page {content['page']!r}")
+        runs[f"{path.parent.name}/{path.stem}"] = Run(path, content)
+    return runs
+
+
+def _page(
+    name: str, page: dict[str, Any], runs: dict[str, Run], tables: list[dict]
+) -> str:
+    parts = [_HEAD + f"# {page['title']}\n"]
+    if "intro" in page:
+        parts.append(_filled(page["intro"].strip(), name, runs) + "\n")
+    if rows := page.get("rows"):
+        parts.append(_table_of_runs(rows, runs) + "\n")
+        unknown = {run.content["row"] for run in runs.values()} - {
+            row["name"] for row in rows
+        }
+        if unknown:
+            raise ValueError(f"results/pages/{name}.toml has no rows {unknown}")
+    if findings := page.get("findings"):
+        parts.append("## Findings of the report\n" if rows else "## Findings\n")
+        parts += [
+            f"- **{finding['claim']}** *{finding['verdict'].capitalize()}.* "
+            + _filled(finding["text"].strip(), name, runs)
+            for finding in findings
+        ]
+        parts.append("")
+    for table in sorted(tables, key=lambda table: page["tables"].index(table["title"])):
+        parts.append(_measurements(table) + "\n")
+    if "outro" in page:
+        parts.append(page["outro"].strip() + "\n")
+    return "\n".join(parts)
+
+
+def _table_of_runs(rows: list[dict], runs: dict[str, Run]) -> str:
+    shown = [
+        metric
+        for metric in _SHOWN
+        if any(run.score(metric) for run in runs.values())
+        or any(metric in row.get("published", {}) for row in rows)
+    ]
+    with_published = {
+        metric for metric in shown for row in rows if metric in row.get("published", {})
+    }
+    titles = [
+        METRICS[metric].title
+        + (f" {METRICS[metric].unit}" if METRICS[metric].unit else "")
+        + ("<br>*published*" if metric in with_published else "")
+        for metric in shown
+    ]
+    lines = [
+        _line(["system", "trained", *titles, "what the pictures show"]),
+        _line(["---"] * (len(titles) + 3)),
+    ]
+    for row in rows:
+        of_row = [r for r in runs.values() if r.content["row"] == row["name"]]
+        of_row.sort(key=lambda run: -run.content["share"])
+        published = row.get("published", {})
+        if not of_row:
+            blanks = [_cell("", published.get(metric)) for metric in shown]
+            lines.append(_line([row["title"], "not run", *blanks, ""]))
+        for run in of_row:
+            scores = [
+                _cell(run.score(metric), published.get(metric)) for metric in shown
+            ]
+            lines.append(
+                _line([_system(row, run), _length(run), *scores, _picture(run)])
+            )
+    return "\n".join(lines)
+
+
+def _system(row: dict, run: Run) -> str:
+    link = f"runs/{run.content['page']}/{run.path.name}"
+    details = ", ".join(
+        f"`{_short(field)}` {value}"
+        for field, value in run.content["overrides"].items()
+        if field not in ("num_steps", "num_epochs", "population")
+        and not field.startswith(("checkpoints.", "data.", "eval."))
+    )
+    return f"[{row['title']}]({link})" + (f"<br>{details}" if details else "")
+
+
+def _short(field: str) -> str:
+    """Without its section, where that leaves a name."""
+    field = field.removesuffix(".name")
+    return field.partition(".")[2] or field
+
+
+def _length(run: Run) -> str:
+    content = run.content
+    share = f"{100 * content['share']:.2g} %" if content["share"] < 0.995 else "all"
+    parts = [f"{content['steps']:,} steps", f"({share})"]
+    if content.get("seeds"):
+        parts.append(f"{content['seeds']} seeds")
+    if "ms_per_step" in content:
+        parts.append(f"{content['ms_per_step']:,.0f} ms/step")
+        if content["cores"] == 1:
+            parts.append("on one core")
+    return "<br>".join(map(_whole, parts))
+
+
+def _whole(text: str) -> str:
+    """With spaces that do not break."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def _picture(run: Run) -> str:
+    note = run.content["note"]
+    if "picture" not in run.content:
+        return note
+    path = f"runs/{run.content['page']}/{run.content['picture']}"
+    alt = note or f"samples of {run.name}"
+    return f'<a href="{path}"><img src="{path}" width="180" alt="{alt}"></a><br>{note}'
+
+
+def _cell(ours: str, published: str | None) -> str:
+    return ours if published is None else f"{ours or '–'}<br>*{published}*"
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _filled(text: str, page: str, runs: dict[str, Run]) -> str:
+    """With scores in place of `{NAME.SCORE}`."""
+
+    def value(match: re.Match) -> str:
+        name, score = match.groups()
+        run = runs.get(f"{page}/{name}")
+        if run is None or not run.score(score):
+            raise ValueError(f"results/pages/{page}.toml: no {match.group()} in runs")
+        return run.score(score)
+
+    return re.sub(r"\{(\w+)\.(\w+)\}", value, text)
+
+
+def _measurements(table: dict) -> str:
+    lines = [f"## {table['title']}", ""]
+    if table["command"]:
+        lines += [f"    {table['command']}", ""]
+    lines += [_line(table["columns"]), _line(["---"] * len(table["columns"]))]
+    lines += [_line(row) for row in table["rows"]]
+    if table["text"]:
+        lines += ["", table["text"]]
+    return "\n".join(lines)
+
+
+def _index(pages: dict[str, dict]) -> str:
+    lines = [_HEAD + "# Results", ""]
+    lines += [
+        f"- [{p['title']}]({name}.md): {p['summary']}" for name, p in pages.items()
+    ]
+    lines += [
+        "",
+        (RESULTS / "pages" / "index.md").read_text(encoding="utf-8").strip(),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _best_scores(pages: dict[str, dict], runs: dict[str, Run]) -> str:
+    """README's table: rows with `best`, the name of a run, and `best_title`."""
+    lines = [
+        _line(
+            [
+                "system",
+                "data",
+                "GAN-test %<br>*published*",
+                "GAN-train %<br>*published*",
+                "judge on real images %",
+            ]
+        ),
+        _line(["---"] * 5),
+    ]
+    for name, page in pages.items():
+        for row in page.get("rows", ()):
+            if "best" not in row:
+                continue
+            run = runs[f"{name}/{row['best']}"]
+            published = row.get("published", {})
+            scores = [
+                _cell(run.score(metric), published.get(metric))
+                for metric in ("gan_test", "gan_train")
+            ]
+            real = run.scores["classifier"].get("test_accuracy")
+            ceiling = f"{100 * real:.2f}" if real else ""
+            title = f"[{row['best_title']}](results/{name}.md)"
+            lines.append(_line([title, row["data"], *scores, ceiling]))
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
