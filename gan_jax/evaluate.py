@@ -25,17 +25,26 @@ from gan_jax.classifier import (
 from gan_jax.data import Dataset, remarks
 from gan_jax.data.batches import fixed_order
 from gan_jax.generator import Generator, load_generators, open_checkpoints
+from gan_jax.health import unhealthy_images, unhealthy_log
 from gan_jax.metrics import mean_and_std, metric_named
+from gan_jax.names import lookup
+from gan_jax.objective import GAMES
 from gan_jax.paths import check_writable, local_path
 from gan_jax.precision import in_32_bits
 from gan_jax.random import root_keys, stream
 from gan_jax.report.files import atomic_write
-from gan_jax.report.metric_log import METRICS_FILE, MetricLogError, read_column
+from gan_jax.report.metric_log import (
+    METRICS_FILE,
+    MetricLogError,
+    read_column,
+    read_metrics,
+)
 from gan_jax.sampling import balanced_labels
 from gan_jax.workdir import EVALUATION_FILE, check_evaluation_config
 
 # Of the way from guessing to perfection; a judge below it is warned of.
 MIN_SKILL = 0.25
+MAX_HEALTH_SAMPLES = 1000  # generated images behind the rules of `health`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,6 +185,7 @@ def evaluate(
     warnings = _warnings(config, dataset, real_scores["real_accuracy"])
     if warnings:
         result["warnings"] = warnings
+    result["health"] = _health(config, workdir, judge, generators)
     try:
         with atomic_write(workdir / EVALUATION_FILE) as temporary:
             temporary.write_text(json.dumps(result, indent=2) + "\n")
@@ -192,6 +202,7 @@ def format_scores(result: dict) -> str:
     lines = [
         f"judge {judge['name']}: {judge['test_accuracy']:.2%} of the real test images",
         *(f"warning: {warning}" for warning in result.get("warnings", ())),
+        *(f"health: {line}" for line in result["health"]),
         _score_line(f"step {result['step']:,}", result, result),
     ]
     best = result.get("best")
@@ -348,6 +359,39 @@ def _warnings(config: ConfigDict, dataset: Dataset, real_accuracy: float) -> lis
             f"the judge is right on {real_accuracy:.1%} of the real test images, where "
             f"always guessing the same class gives {chance:.1%}: its scores say little"
         )
+    return lines
+
+
+def _health(
+    config: ConfigDict,
+    workdir: pathlib.Path,
+    judge: Judge,
+    generators: list[Generator],
+) -> list[str]:
+    """What the log and the latest images say is wrong with a run, a line each."""
+    lines = []
+    if (workdir / METRICS_FILE).exists():
+        game = lookup(config.loss.name, GAMES)
+        try:
+            rows = read_metrics(workdir)
+        except MetricLogError as error:
+            lines.append(f"the log cannot be read: {error}")
+        else:
+            lines += unhealthy_log(rows, is_critic=game.is_critic)
+    dataset = judge.dataset
+    for seed, generator in zip(build.seeds(config), generators, strict=True):
+        key = stream(root_keys(seed)["gan_test"], "health")
+        number = min(config.eval.num_samples, MAX_HEALTH_SAMPLES)
+        samples = judge.samples(generator, key, number)
+        of_seed = unhealthy_images(
+            np.asarray(samples.images),
+            samples.labels,
+            training_images=dataset.train_images,
+            training_labels=dataset.train_labels,
+            test_images=dataset.test_images,
+        )
+        prefix = f"seed {seed}: " if len(generators) > 1 else ""
+        lines += [prefix + line for line in of_seed]
     return lines
 
 

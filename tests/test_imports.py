@@ -21,7 +21,7 @@ LAYERS = (
         "latents",
         "parallel",
     },
-    {"cache", "optimizers", "report", "networks", "data"},
+    {"cache", "optimizers", "report", "networks", "data", "health"},
     {"gan", "objective", "classifier"},
     {"sections"},
     {"sampling", "steps", "describe", "calendar"},

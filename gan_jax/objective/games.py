@@ -113,8 +113,9 @@ class Game:
     Attributes:
       real_labels: whether the generated batch has the classes of the real one, image by
         image, rather than drawn ones.
-      boundary: a logit above it takes the image for real. Without meaning for a
-        Wasserstein critic, which is defined up to a constant.
+      boundary: a logit above it takes the image for real.
+      is_critic: whether logits are defined up to a constant, so that the boundary, and
+        the accuracies by it, have no meaning.
       compares_real: whether the generator's side needs the verdict on real images.
       has_targets: whether label smoothing has a meaning.
       label_smoothing: of real images 'none', 'fixed', 'random'; of both 'two_sided';
@@ -123,6 +124,7 @@ class Game:
     """
 
     boundary: ClassVar[float] = 0.0
+    is_critic: ClassVar[bool] = False
     compares_real: ClassVar[bool] = False
     has_targets: ClassVar[bool] = False
 
@@ -216,6 +218,8 @@ class LeastSquares(Game):
 class Wasserstein(Game):
     """The critic's difference of means. Arjovsky et al. 2017."""
 
+    is_critic = True
+
     def discriminator(self, view: View) -> jax.Array:
         return wasserstein_discriminator_loss(*_logits(view))
 
@@ -225,6 +229,8 @@ class Wasserstein(Game):
 
 class Hinge(Wasserstein):
     """Hinge for the discriminator, Wasserstein's for the generator. Miyato 2018."""
+
+    is_critic = False
 
     def discriminator(self, view: View) -> jax.Array:
         return hinge_discriminator_loss(*_logits(view))
