@@ -118,6 +118,11 @@ def get_config() -> ConfigDict:
     # an image, and how many checkpoints, this one and those before, share the images.
     config.eval.filter_confidence = 0.8
     config.eval.pool_checkpoints = 1
+    # Of --analysis=augmentation: numbers of real and of added generated images, and of
+    # classifiers for each pair.
+    config.eval.augmentation_real_sizes = (100, 300, 1_000, 3_000, 10_000)
+    config.eval.augmentation_generated_sizes = (0, 10_000)
+    config.eval.augmentation_runs = 3
     # Which scores; the last two need labels, that is a conditional GAN, and so does
     # 'gan_train_filtered'.
     config.eval.scores = ("inception_score", "gan_test", "gan_train")

@@ -20,6 +20,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gan_jax import build, projection
+from gan_jax.augmentation_value import augmentation_value
 from gan_jax.build import ConfigError
 from gan_jax.data import Dataset, DatasetSpec
 from gan_jax.data.batches import fixed_order
@@ -36,9 +37,11 @@ from gan_jax.metrics import nearest_neighbours
 from gan_jax.names import lookup
 from gan_jax.paths import local_path
 from gan_jax.precision import in_32_bits
-from gan_jax.random import root_keys
+from gan_jax.random import root_keys, stream
+from gan_jax.report.augmentation_curve import augmentation_curve
 from gan_jax.report.grids import image_grid, save_png
 from gan_jax.report.strip import training_strip
+from gan_jax.sampling import balanced_labels
 from gan_jax.workdir import check_evaluation_config
 
 PATH_POINTS = 11
@@ -482,6 +485,42 @@ def _projection(run: _Run) -> tuple[np.ndarray, str]:
     return picture, note
 
 
+def _augmentation(run: _Run) -> tuple[np.ndarray, str]:
+    if not run.generator.conditional:
+        raise ConfigError("--analysis=augmentation needs a conditional generator")
+    settings, dataset = run.config.eval, run.dataset
+
+    def generate(key, number):
+        labels = balanced_labels(number, dataset.spec.num_classes)
+        if not number:
+            return dataset.train_images[:0], labels
+        return np.asarray(run.generator.sample(key, labels)), labels
+
+    sizes = settings.augmentation_real_sizes, settings.augmentation_generated_sizes
+    try:
+        accuracies = augmentation_value(
+            dataset,
+            generate,
+            stream(run.key, "augmentation"),
+            real_sizes=sizes[0],
+            generated_sizes=sizes[1],
+            num_runs=settings.augmentation_runs,
+            settings=build.classifier_settings(run.config),
+        )
+    except ValueError as error:
+        raise ConfigError(f"config.eval.augmentation_{error}") from None
+    lines = [
+        f"{real:,} real, {generated:,} generated: {100 * of_runs.mean():.2f} % "
+        f"({', '.join(f'{100 * value:.2f}' for value in of_runs)})"
+        for real, of_real in zip(sizes[0], accuracies, strict=True)
+        for generated, of_runs in zip(sizes[1], of_real, strict=True)
+    ]
+    note = "\n".join(
+        ["Accuracy on real test images, of classifiers trained on", *lines]
+    )
+    return augmentation_curve(accuracies, *sizes), note
+
+
 def _arithmetic(run: _Run) -> tuple[np.ndarray, str]:
     generator, key = run.generator, run.key
     kind, members = "images", None
@@ -511,6 +550,7 @@ _PICTURES: dict[str, Callable[[_Run], tuple[np.ndarray, str]]] = {
     "directions": lambda run: (directions(run.generator, run.key), ""),
     "projection": _projection,
     "neighbours": _neighbours,
+    "augmentation": _augmentation,
 }
 ANALYSES = ("samples", *_PICTURES)
 

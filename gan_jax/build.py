@@ -104,6 +104,7 @@ def _check_config(config: ConfigDict) -> None:
         "eval.gan_train_runs": 1,
         "eval.gan_train_samples": 0,
         "eval.pool_checkpoints": 1,
+        "eval.augmentation_runs": 1,
         "test_every": 0,
     }
     for field, minimum in minimums.items():
@@ -210,11 +211,16 @@ def _check_metrics(config: ConfigDict) -> None:
 
 def _check_numbers_of_images(config: ConfigDict) -> None:
     """There are enough images for what is computed of them."""
-    for size in config.eval.inception_sizes:
-        if not isinstance(size, int):
-            raise ConfigError(
-                f"config.eval.inception_sizes has {size!r}; each must be a whole number"
-            )
+    for field in (
+        "inception_sizes",
+        "augmentation_real_sizes",
+        "augmentation_generated_sizes",
+    ):
+        for size in config.eval[field]:
+            if not isinstance(size, int):
+                raise ConfigError(
+                    f"config.eval.{field} has {size!r}; each must be a whole number"
+                )
     numbers = []
     for name in config.eval.scores:
         numbers.append((name, "eval.num_samples", config.eval.num_samples))

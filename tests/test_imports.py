@@ -23,6 +23,7 @@ LAYERS = (
     },
     {"cache", "optimizers", "report", "networks", "data", "health"},
     {"gan", "objective", "classifier"},
+    {"augmentation_value"},
     {"sections"},
     {"sampling", "steps", "describe", "calendar"},
     {"population"},
