@@ -72,8 +72,6 @@ def _check_config(config: ConfigDict) -> None:
     choices = {
         "parallel": PARALLEL,
         "compute_dtype": COMPUTE_DTYPES,
-        "data.name": SPECS,
-        "data.source": SOURCES,
         "latent.prior": PRIORS,
         "classifier.name": RECIPES,
     }
@@ -81,6 +79,7 @@ def _check_config(config: ConfigDict) -> None:
     choices |= {f"modes.{phase}": ("train", "eval") for phase in config.modes}
     for field, known in choices.items():
         _check_choice(field, _get(config, field), known)
+    _look_up("data.source", _get(config, "data.source"), SOURCES)
     _check_metrics(config)
     minimums = {
         "num_steps": 0,
@@ -365,7 +364,11 @@ def _check_combinations(config: ConfigDict) -> None:
 
 def dataset_spec(config: ConfigDict) -> DatasetSpec:
     """What is known of the data set without reading it."""
-    spec = SPECS[config.data.name]
+    spec = _look_up("data.name", config.data.name, SPECS)
+    if not isinstance(spec, DatasetSpec):
+        raise ConfigError(
+            f"config.data.name is {config.data.name!r}, which is no DatasetSpec"
+        )
     if not config.data.grayscale:
         return spec
     if spec.image_shape[-1] == 1:

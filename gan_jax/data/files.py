@@ -75,7 +75,7 @@ def load_files(*, spec: DatasetSpec, directory: str) -> Dataset:
         names=(npz_name,),
         read=lambda folder, spec: read_npz(path=folder / npz_name, spec=spec),
     )
-    forms = (npz, *_ORIGINAL_FORMS[spec.name])
+    forms = (npz, *_ORIGINAL_FORMS.get(spec.name, ()))
     for folder in (Path(directory), Path(directory) / spec.name):
         for form in forms:
             if any((folder / name).is_file() for name in form.names):
