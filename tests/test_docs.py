@@ -108,7 +108,7 @@ def check(command: Command) -> None:
     workdir = pathlib.Path("run")
     if command.mode in ("evaluate", "sample"):
         workdir.mkdir()
-        save_config(workdir, parse(arguments_of_run(command), workdir))
+        save_config(workdir, parse(training_of(command).arguments(), workdir))
     config = parse(arguments, workdir)
     check_config(config)
     if command.mode in ("evaluate", "sample"):
@@ -147,20 +147,23 @@ def parsed(arguments: list[str]) -> Iterator[list[str]]:
         yield overrides
 
 
-def arguments_of_run(command: Command) -> list[str]:
-    """What trains the run that the command evaluates or samples from."""
+def training_of(command: Command) -> Command:
+    """The command that trains what this one evaluates or samples from."""
     if command.flag("config"):
-        return [f"--config={command.flag('config')}"]
+        text = f"{pages.PROGRAM} --config={command.flag('config')}"
+        return Command(command.page, command.line, text)
     trainings = [
         each
         for each in COMMANDS
         if each.mode == "train" and each.flag("workdir") == command.flag("workdir")
     ]
-    # Of the same page rather than of another one.
-    trainings.sort(key=lambda each: each.page != command.page)
-    if trainings:
-        return trainings[0].arguments()
-    return ["--config=configs/quickstart.py"]
+    # The last one before it on its page, or else the first of another page.
+    before = [each for each in trainings if each.page == command.page]
+    before = [each for each in before if each.line < command.line]
+    if before or trainings:
+        return (before[-1:] or trainings)[0]
+    text = f"{pages.PROGRAM} --config=configs/quickstart.py"
+    return Command(command.page, command.line, text)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=str)
@@ -296,6 +299,10 @@ def shrink(config: ConfigDict) -> ConfigDict:
             small_network(config.generator)
             small_network(config.discriminator)
         update(config, TINY)
+        # It trains one more classifier.
+        config.eval.scores = tuple(
+            each for each in config.eval.scores if each != "gan_train"
+        )
     return config.lock()
 
 
@@ -308,7 +315,6 @@ def run_tiny(tiny_world, checkout, monkeypatch, capsys):
             "load_config_file",
             lambda *arguments: shrink(load_config_file(*arguments)),
         )
-    # A run of a few steps has not the checkpoint that a page asks for.
     monkeypatch.setattr(main, "let_second_signal_end_process", lambda: None)
 
     def run(arguments):
@@ -324,14 +330,18 @@ def test_each_kind_of_command_runs(run_tiny, checkout):
     """In the order of the pages; runs of earlier commands are there for later ones."""
     for command in distinct(COMMANDS):
         checkout(command.page)
-        workdir = pathlib.Path(command.flag("workdir") or "runs")
         arguments = command.arguments()
-        if command.mode in ("evaluate", "sample"):
-            # Of a run of a few steps there are no other checkpoints.
-            arguments = [each for each in arguments if not each.startswith("--step=")]
-            if not (workdir / "config.json").exists():
-                training = arguments_of_run(command)
-                run_tiny([*training, f"--workdir={workdir}"])
+        if command.mode in ("train", "evaluate", "sample"):
+            training = command if command.mode == "train" else training_of(command)
+            # Other commands' DIR is another folder.
+            workdir = pathlib.Path("runs", str(training).replace("/", "-"))
+            if training != command:
+                # Of a run of a few steps there are no other checkpoints.
+                arguments = [each for each in arguments if "--step=" not in each]
+                if not workdir.exists():
+                    checkout(training.page)
+                    run_tiny([*training.arguments(), f"--workdir={workdir}"])
+            arguments.append(f"--workdir={workdir}")
         before = time.time()
 
         output = run_tiny(arguments)
