@@ -1,8 +1,8 @@
 """Every field that a config may set. The values are those of report D's cGAN.
 
 Fields of components (networks, game, terms) stand in their classes, with the defaults
-that `sections` writes here. Wherever a component has a name, `package.module:attribute`
-names one of your own: see docs/extending.md.
+that `sections` writes here. Wherever a component, a metric or the data set has a name,
+`package.module:attribute` names one of your own: see docs/extending.md.
 """
 
 from ml_collections import ConfigDict

@@ -90,7 +90,7 @@ def code_lines(page: pathlib.Path) -> Iterator[tuple[int, str]]:
 
 
 def commands(page: pathlib.Path) -> list[Command]:
-    """All calls of main.py in a page's code."""
+    """All calls of main.py in a page's code, blocks first."""
     found, lines = [], list(code_lines(page))
     for index, (number, text) in enumerate(lines):
         if PROGRAM not in text or text.startswith("#"):
@@ -99,6 +99,11 @@ def commands(page: pathlib.Path) -> list[Command]:
             index += 1
             text = f"{text[:-1]} {lines[index][1]}"
         found.append(Command(page, number, text))
+    code = {number for number, _ in lines}
+    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+        if page.suffix == ".md" and number not in code:
+            for text in re.findall(rf"`({PROGRAM} [^`]*)`", line):
+                found.append(Command(page, number, text))
     return found
 
 
@@ -120,12 +125,30 @@ def prose(page: pathlib.Path) -> str:
     return text
 
 
+def beginnings(page: pathlib.Path) -> set[int]:
+    """Numbers of the lines that begin with a call of main.py, in code or not."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    begins = re.compile(r"\s*[`$]*\s*\S*python\S* main\.py")
+    return {number for number, line in enumerate(lines, 1) if begins.match(line)}
+
+
 def links(page: pathlib.Path) -> list[str]:
     """Targets of a page's links and pictures that are no addresses."""
     text = re.sub(r"`[^`\n]*`", "", prose(page))
     targets = re.findall(r"\]\(([^)\s]+)\)|(?:href|src)=\"([^\"]+)\"", text)
     found = [inline or html for inline, html in targets]
     return [target for target in found if not re.match(r"[a-z]+:", target)]
+
+
+def broken_links(page: pathlib.Path) -> list[str]:
+    """Links to files, or to headings of pages, that do not exist."""
+    broken = []
+    for link in links(page):
+        file, _, anchor = link.partition("#")
+        target = page.parent / file if file else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+    return broken
 
 
 def anchors(page: pathlib.Path) -> set[str]:
