@@ -9,7 +9,6 @@ from collections.abc import Iterator
 ROOT = pathlib.Path(__file__).parents[1]
 # README.md first: what other pages continue begins there.
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-PAGES += [ROOT / "RESULTS.md"]
 # Files that pages tell people to run.
 SCRIPTS = sorted((ROOT / "docs").rglob("*.sh")) + sorted(
     (ROOT / "docs").rglob("*.yaml")

@@ -1,4 +1,4 @@
-"""README.md, RESULTS.md and docs/: every command is possible, every link leads on."""
+"""README.md and docs/: every command is possible, every link leads on."""
 
 import contextlib
 import os
