@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import pathlib
 import time
@@ -92,10 +93,17 @@ class Judge:
             lambda: generator.sample(key, num_samples), labels, self.classifier
         )
 
-    @property
+    @functools.cached_property
     def real(self) -> metrics.Samples:
         """The real test images."""
         images, labels = self.dataset.test_images, self.dataset.test_labels
+        return metrics.Samples(lambda: images, labels, self.classifier)
+
+    def training_images(self, num_samples: int) -> metrics.Samples:
+        """So many real training images, always the same; all if there are fewer."""
+        rows = np.asarray(fixed_order(len(self.dataset.train_labels)))[:num_samples]
+        images = self.dataset.train_images[rows]
+        labels = self.dataset.train_labels[rows]
         return metrics.Samples(lambda: images, labels, self.classifier)
 
 
@@ -324,17 +332,31 @@ def _progress(title: str) -> Iterator[Callable[[int, int, float], None]]:
 
 
 def _real_scores(config: ConfigDict, judge: Judge) -> dict[str, Any]:
-    """The ceilings: the judge's scores of the real test images."""
+    """The ceilings: the judge's scores of the real test images.
+
+    Of scores that compare with these: training images' in place of generated ones.
+    """
     dataset = judge.dataset
-    logits = judge.classifier.logits(dataset.test_images)
+    logits = judge.real.logits
     accuracy = metrics.accuracy(logits, dataset.test_labels)
     # Two images in each: a single one has a score of 1, whatever it shows.
     num_splits = min(config.eval.num_splits, max(1, len(dataset.test_labels) // 2))
     mean, std = metrics.inception_score(logits[fixed_order(len(logits))], num_splits)
+    training = judge.training_images(config.eval.num_samples)
+    compared = {
+        f"{name}_real": {
+            "mean": metric_named(name).value(
+                training, judge.real, config.eval.to_dict()
+            )
+        }
+        for name in config.eval.scores
+        if metric_named(name).compares
+    }
     return {
         "classifier": {"name": judge.settings.name, "test_accuracy": accuracy},
         "real_accuracy": accuracy,
         "inception_score_real": {"mean": mean, "std": std},
+        **compared,
     }
 
 

@@ -1,4 +1,4 @@
-"""Scores of images, most by a classifier's logits: arrays in, floats out.
+"""Scores of images, most by a classifier's outputs: arrays in, floats out.
 
 METRICS are those that an evaluation can ask for, by name. A new one is a `Metric` in a
 file of its own and a line here.
@@ -6,13 +6,25 @@ file of its own and a line here.
 
 from gan_jax.metrics._checks import checked_labels
 from gan_jax.metrics.accuracy import accuracy
+from gan_jax.metrics.class_frechet_distance import (
+    CLASS_FRECHET_DISTANCE,
+    class_frechet_distance,
+)
 from gan_jax.metrics.class_frequencies import class_frequencies
+from gan_jax.metrics.class_frequency_distance import (
+    CLASS_FREQUENCY_DISTANCE,
+    class_frequency_distance,
+)
+from gan_jax.metrics.density_coverage import COVERAGE, DENSITY, density_coverage
+from gan_jax.metrics.frechet_distance import FRECHET_DISTANCE, frechet_distance
 from gan_jax.metrics.gan_test import GAN_TEST
 from gan_jax.metrics.gan_train import GAN_TRAIN
 from gan_jax.metrics.gan_train_filtered import GAN_TRAIN_FILTERED
 from gan_jax.metrics.inception_score import INCEPTION_SCORE, inception_score
+from gan_jax.metrics.kernel_distance import KERNEL_DISTANCE, kernel_distance
 from gan_jax.metrics.metric import Metric, Samples, Scoring, mean_and_std
 from gan_jax.metrics.nearest_neighbours import nearest_neighbours
+from gan_jax.metrics.precision_recall import PRECISION, RECALL, precision_recall
 from gan_jax.metrics.spread import mean_and_sample_std
 from gan_jax.names import lookup
 
@@ -23,12 +35,18 @@ __all__ = [
     "Scoring",
     "accuracy",
     "checked_labels",
+    "class_frechet_distance",
     "class_frequencies",
+    "class_frequency_distance",
+    "density_coverage",
+    "frechet_distance",
     "inception_score",
+    "kernel_distance",
     "mean_and_sample_std",
     "mean_and_std",
     "metric_named",
     "nearest_neighbours",
+    "precision_recall",
 ]
 
 METRICS: dict[str, Metric] = {
@@ -36,6 +54,14 @@ METRICS: dict[str, Metric] = {
     "gan_train": GAN_TRAIN,
     "gan_train_filtered": GAN_TRAIN_FILTERED,
     "inception_score": INCEPTION_SCORE,
+    "frechet_distance": FRECHET_DISTANCE,
+    "class_frechet_distance": CLASS_FRECHET_DISTANCE,
+    "kernel_distance": KERNEL_DISTANCE,
+    "precision": PRECISION,
+    "recall": RECALL,
+    "density": DENSITY,
+    "coverage": COVERAGE,
+    "class_frequency_distance": CLASS_FREQUENCY_DISTANCE,
 }
 
 

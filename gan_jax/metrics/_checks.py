@@ -27,6 +27,58 @@ def checked_logits(logits: jax.Array | np.ndarray) -> jax.Array:
     return logits
 
 
+def checked_features(**arrays: jax.Array | np.ndarray) -> list[jax.Array]:
+    """Returns the features of two sets, given by name, as float32 [N, F] and [M, F].
+
+    Raises:
+      ValueError: if features are not floats of rank 2, are empty, hold NaN or infinity,
+        or differ in F.
+    """
+    checked = []
+    for name, array in arrays.items():
+        array = jnp.asarray(array)
+        shape = array.shape
+        if (
+            array.ndim != 2
+            or 0 in shape
+            or not jnp.issubdtype(array.dtype, jnp.floating)
+        ):
+            raise ValueError(
+                f"{name} must be floats [images, features], none of them 0, not "
+                f"{array.dtype} of shape {shape}"
+            )
+        array = array.astype(jnp.float32)
+        bad_rows = np.asarray(~jnp.isfinite(array).all(axis=1))
+        if bad_rows.any():
+            raise ValueError(
+                f"{name} holds NaN or infinity for {bad_rows.sum()} of {len(array)} "
+                f"images, first for image {bad_rows.argmax()}"
+            )
+        checked.append(array)
+    (first, second), (a, b) = arrays, checked
+    if a.shape[1] != b.shape[1]:
+        raise ValueError(
+            f"{first} of {a.shape[1]} features cannot be compared with {second} of "
+            f"{b.shape[1]}"
+        )
+    return checked
+
+
+def checked_k(k: int, **points: jax.Array) -> None:
+    """Every point of these sets, given by name, has k others.
+
+    Raises:
+      ValueError: if k is below 1 or one of the sets is too small.
+    """
+    if k < 1:
+        raise ValueError(f"k must be at least 1, not {k}")
+    for name, array in points.items():
+        if len(array) <= k:
+            raise ValueError(
+                f"{name} must be of more than k = {k} images, not {len(array)}"
+            )
+
+
 def checked_labels(
     labels: jax.Array | np.ndarray, num_classes: int, num_images: int | None = None
 ) -> np.ndarray:

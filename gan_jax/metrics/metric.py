@@ -46,6 +46,19 @@ class Samples:
         """The judge's activations before its last layer, float32 [N, F]."""
         return self.classifier.features(self.images)
 
+    def compared(
+        self, function: Callable[["Samples", "Samples"], Any], real: "Samples"
+    ) -> Any:
+        """function(self, real), computed once: several scores may be parts of it."""
+        key = (function, real)
+        if key not in self._comparisons:
+            self._comparisons[key] = function(self, real)
+        return self._comparisons[key]
+
+    @functools.cached_property
+    def _comparisons(self) -> dict[Any, Any]:
+        return {}
+
 
 @dataclasses.dataclass(frozen=True)
 class Scoring:
@@ -83,6 +96,8 @@ class Metric:
       needs_labels: whether generated images must have labels: a conditional generator.
       report: what a whole evaluation gives; see `over_runs`.
       check: (settings, number of images) -> why so many are too few, or None.
+      compares: whether the score compares generated with real images. Training images
+        in place of generated ones then give `NAME_real`.
     """
 
     title: str
@@ -93,6 +108,7 @@ class Metric:
     needs_labels: bool = False
     report: Callable[["Metric", str, Scoring], dict[str, Any]] | None = None
     check: Callable[[Mapping[str, Any], int], str | None] | None = None
+    compares: bool = False
 
     def scores(self, name: str, scoring: Scoring) -> dict[str, Any]:
         """What evaluation.json holds of the metric of this name.
