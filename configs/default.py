@@ -111,7 +111,8 @@ def get_config() -> ConfigDict:
     config.eval.num_splits = 10  # of the Inception Score
     # Further numbers of images, as (1_507, 50_000), to give the Inception Score of.
     config.eval.inception_sizes = ()
-    config.eval.num_runs = 10  # of GAN-test, each on its own images
+    # Of GAN-test and of scores against real images, each on its own images.
+    config.eval.num_runs = 10
     config.eval.gan_train_runs = 1  # each a classifier of its own generated images
     config.eval.gan_train_samples = 0  # 0: as many as there are real training images
     # Of 'gan_train_filtered': the least probability of its class that the judge gives
@@ -123,8 +124,10 @@ def get_config() -> ConfigDict:
     config.eval.augmentation_real_sizes = (100, 300, 1_000, 3_000, 10_000)
     config.eval.augmentation_generated_sizes = (0, 10_000)
     config.eval.augmentation_runs = 3
-    # Which scores; the last two need labels, that is a conditional GAN, and so does
-    # 'gan_train_filtered'.
+    # Which scores: also 'gan_train_filtered', 'frechet_distance', 'kernel_distance',
+    # 'class_frechet_distance', 'precision', 'recall', 'density', 'coverage',
+    # 'class_frequency_distance'. A conditional GAN is needed for those of GAN-test,
+    # GAN-train and 'class_frechet_distance'.
     config.eval.scores = ("inception_score", "gan_test", "gan_train")
 
     # The judge, trained on the real images; and anew on generated ones for GAN-train.

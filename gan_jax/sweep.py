@@ -56,10 +56,10 @@ RUN_ERRORS = (
 )
 _CAPTION = (
     "Scores are those of the checkpoint after the last step. With several seeds the ± "
-    "of ours is the standard deviation over them; with one, that of GAN-test is the "
-    "sample standard deviation over sampling runs, that of the Inception Score the "
-    "population standard deviation over its splits, and that of GAN-train, where "
-    "eval.gan_train_runs is more than 1, the sample standard deviation over these runs."
+    "of ours is the standard deviation over them; with one, that of the Inception "
+    "Score is the population standard deviation over its splits, that of GAN-train, "
+    "where eval.gan_train_runs is more than 1, the sample standard deviation over "
+    "these runs, and that of any other score the one over sampling runs."
     " The ± of published scores is as published."
 )
 

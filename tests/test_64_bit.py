@@ -84,6 +84,10 @@ def test_scores():
             metrics.accuracy(logits, labels),
             metrics.class_frequencies(logits),
             metrics.nearest_neighbours(images, images[::-1], 2),
+            metrics.frechet_distance(logits[:15], logits[15:]),
+            metrics.kernel_distance(logits[:15], logits[15:], subset_size=9),
+            metrics.precision_recall(logits[:15], logits[15:], 2),
+            metrics.density_coverage(logits[:15], logits[15:], 2),
         )
 
     assert_same(lambda: scores(logits.astype(np.float32)))

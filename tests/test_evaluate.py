@@ -18,7 +18,12 @@ from gan_jax.data import Dataset
 from gan_jax.data.batches import fixed_order
 from gan_jax.evaluate import Judge, evaluate, format_scores, gan_train
 from gan_jax.generator import Generator, load_generator
-from gan_jax.metrics import inception_score
+from gan_jax.metrics import (
+    METRICS,
+    frechet_distance,
+    inception_score,
+    precision_recall,
+)
 from gan_jax.random import root_keys
 from gan_jax.report.metric_log import read_metrics
 from gan_jax.workdir import config_to_dict
@@ -245,6 +250,68 @@ def test_only_the_scores_asked_for(run):
 
     assert "inception_score" in result and "inception_score_real" in result
     assert not {"gan_test", "gan_train", "gan_train_samples"} & set(result)
+
+
+COMPARING = tuple(name for name, metric in METRICS.items() if metric.compares)
+
+
+def test_scores_against_real_images(run, monkeypatch, tiny_mnist):
+    config, workdir = run
+    passes = []
+    monkeypatch.setattr(
+        "gan_jax.metrics.precision_recall.precision_recall",
+        lambda *features: passes.append(features) or precision_recall(*features),
+    )
+
+    result = evaluate(changed(config, {"eval.scores": COMPARING}), workdir, 12)
+
+    assert len(COMPARING) == 8
+    # One for the training images and one for each run, for two scores.
+    assert len(passes) == 1 + 2
+    text = format_scores(result)
+    for name in COMPARING:
+        metric, score = METRICS[name], result[name]
+        assert score["num_runs"] == 2 and math.isfinite(score["std"])
+        real = result[f"{name}_real"]["mean"]
+        # Twelve steps: noise. Real training images are nearer to real test images.
+        if metric.better == "smallest":
+            assert real < score["mean"]
+        else:
+            assert 1.2 > real > score["mean"]
+        assert f"(real {metric.shown(real)}" in text
+    assert "Fréchet distance (judge's features) " in text
+    # By hand: features of the first run and of 60 training images in a fixed order.
+    judge = Judge.load_or_train(config, tiny_mnist)
+    test, training = (
+        judge.classifier.features(images)
+        for images in (
+            tiny_mnist.test_images,
+            tiny_mnist.train_images[np.asarray(fixed_order(400))[:60]],
+        )
+    )
+    real = frechet_distance(training, test)
+    assert result["frechet_distance_real"]["mean"] == pytest.approx(real, rel=1e-6)
+    assert result["precision_real"]["mean"] == precision_recall(test, training)[0]
+    keys = [jax.random.fold_in(root_keys(0)["gan_test"], run) for run in range(2)]
+    generator = load_generator(workdir, 12)
+    distances = [
+        frechet_distance(judge.classifier.features(generator.sample(key, 60)), test)
+        for key in keys
+    ]
+    mean = result["frechet_distance"]["mean"]
+    assert mean == pytest.approx(np.mean(distances), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("score", "number"),
+    [("frechet_distance", 1), ("kernel_distance", 1), ("precision", 3), ("recall", 3)],
+)
+def test_too_few_images_are_refused_at_once(run, score, number):
+    config, workdir = run
+    config = changed(config, {"eval.scores": (score,), "eval.num_samples": number})
+
+    with pytest.raises(ConfigError, match=f"eval.num_samples is {number}; .* take"):
+        evaluate(config, workdir)
 
 
 def test_runs_of_gan_test_have_images_of_their_own(run, monkeypatch, real_judge):
