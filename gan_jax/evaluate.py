@@ -205,45 +205,70 @@ def evaluate(
 
 
 def format_scores(result: dict) -> str:
-    """The scores as lines for people, in per cent where they are fractions."""
+    """The scores as a table for people, in per cent where they are fractions."""
     judge = result["classifier"]
+    best = result.get("best")
+    columns = {_title(f"step {result['step']:,}", result): result}
+    if best and best["step"] != result["step"]:
+        columns[_title(f"best, step {best['step']:,}", best)] = best
     lines = [
         f"judge {judge['name']}: {judge['test_accuracy']:.2%} of the real test images",
         *(f"warning: {warning}" for warning in result.get("warnings", ())),
         *(f"health: {line}" for line in result["health"]),
-        _score_line(f"step {result['step']:,}", result, result),
     ]
-    best = result.get("best")
-    if best and best["step"] != result["step"]:
-        title = f"best, step {best['step']:,}"
-        lines.append(_score_line(title, best, result))
-    return "\n".join(lines)
+    rows = [
+        row for name in result["metrics"] for row in _score_rows(name, columns, result)
+    ]
+    if not rows:
+        return "\n".join([*lines, f"{next(iter(columns))}: no scores asked for"])
+    return "\n".join(lines + _aligned([["", *columns, "real images", "better"], *rows]))
 
 
-def _score_line(title: str, scores: dict, result: dict) -> str:
-    parts = [
-        _score(name, scores, result) for name in result["metrics"] if name in scores
-    ]
+def _title(title: str, scores: dict) -> str:
     if "over_seeds" in scores:
-        title = f"{title}, {len(scores['members'])} seeds"
-    return f"{title}: {', '.join(parts) or 'no scores asked for'}"
+        return f"{title}, {len(scores['members'])} seeds"
+    return title
 
 
-def _score(name: str, scores: dict, result: dict) -> str:
-    """A metric's title, mean, deviation, and what stands beside them."""
+def _score_rows(name: str, columns: dict[str, dict], result: dict) -> list[list[str]]:
+    """A metric's title, its values, real images' value and which is better."""
     metric = metric_named(name)
-    unit = f" {metric.unit}" if metric.unit else ""
 
-    def shown(mean, std):
-        spread = "" if std is None else f" ± {metric.shown(std)}"
-        return f"{metric.shown(mean)}{spread}{unit}"
+    def shown(mean, std=None):
+        return metric.shown(mean) + ("" if std is None else f" ± {metric.shown(std)}")
 
-    text = f"{metric.title} {shown(*mean_and_std(scores, name))}"
-    if real := result.get(f"{name}_real"):
-        text += f" (real {metric.shown(real['mean'])}{unit})"
-    for size, score in scores.get(f"{name}_of", {}).items():
-        text += f", of {int(size):,} images {shown(score['mean'], score['std'])}"
-    return text
+    title = f"{metric.title} {metric.unit}".rstrip()
+    values = [
+        shown(*mean_and_std(scores, name)) if name in scores else ""
+        for scores in columns.values()
+    ]
+    real = result.get(metric.real or f"{name}_real")
+    if isinstance(real, Mapping):
+        real = real["mean"]
+    better = {"largest": "larger", "smallest": "smaller"}[metric.better]
+    rows = [[title, *values, "" if real is None else shown(real), better]]
+    for size in result.get(f"{name}_of", {}):
+        of_size = [
+            scores.get(f"{name}_of", {}).get(size) for scores in columns.values()
+        ]
+        values = [shown(each["mean"], each["std"]) if each else "" for each in of_size]
+        rows.append([f"  of {int(size):,} images", *values, "", better])
+    return rows
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
+    """The first column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            [row[0].ljust(widths[0])]
+            + [
+                cell.rjust(width)
+                for cell, width in zip(row[1:], widths[1:], strict=True)
+            ]
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def _best(

@@ -12,4 +12,5 @@ GAN_TEST = Metric(
     unit="%",
     digits=2,
     needs_labels=True,
+    real="real_accuracy",
 )

@@ -31,5 +31,6 @@ GAN_TRAIN = Metric(
     unit="%",
     digits=2,
     needs_labels=True,
+    real="real_accuracy",
     report=_report,
 )

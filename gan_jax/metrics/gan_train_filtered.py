@@ -98,5 +98,6 @@ GAN_TRAIN_FILTERED = Metric(
     unit="%",
     digits=2,
     needs_labels=True,
+    real="real_accuracy",
     report=_report,
 )

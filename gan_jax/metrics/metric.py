@@ -98,6 +98,8 @@ class Metric:
       check: (settings, number of images) -> why so many are too few, or None.
       compares: whether the score compares generated with real images. Training images
         in place of generated ones then give `NAME_real`.
+      real: the field of evaluation.json with the value of real images, where that is
+        not `NAME_real`.
     """
 
     title: str
@@ -109,6 +111,7 @@ class Metric:
     report: Callable[["Metric", str, Scoring], dict[str, Any]] | None = None
     check: Callable[[Mapping[str, Any], int], str | None] | None = None
     compares: bool = False
+    real: str = ""
 
     def scores(self, name: str, scoring: Scoring) -> dict[str, Any]:
         """What evaluation.json holds of the metric of this name.
