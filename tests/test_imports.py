@@ -55,7 +55,7 @@ OWNERS = {
     "tensorboardX": {"report"},
     "matplotlib": {"report"},
     "PIL": {"report", "data"},
-    "tqdm": {"train", "evaluate"},
+    "tqdm": {"train", "evaluate", "data"},
     "tensorflow": set(),
     "torch": set(),
     "configs": set(),

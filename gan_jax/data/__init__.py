@@ -1,4 +1,4 @@
-"""Labelled image sets as uint8 arrays, from the package, from files or from TFDS."""
+"""Labelled image sets as uint8 arrays: embedded, from files, folders or TFDS."""
 
 from gan_jax.data.dataset import (
     SPECS,
@@ -8,16 +8,20 @@ from gan_jax.data.dataset import (
     aligned,
     remarks,
 )
+from gan_jax.data.folder import PictureOptions
 from gan_jax.data.grayscale import grayscale_dataset, grayscale_spec
-from gan_jax.data.load import SOURCES, load_dataset
+from gan_jax.data.load import OWN_SOURCES, SOURCES, check_source, load_dataset
 
 __all__ = [
+    "OWN_SOURCES",
     "SOURCES",
     "SPECS",
     "DataError",
     "Dataset",
     "DatasetSpec",
+    "PictureOptions",
     "aligned",
+    "check_source",
     "grayscale_dataset",
     "grayscale_spec",
     "load_dataset",

@@ -15,7 +15,7 @@ class DataError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class DatasetSpec:
-    """What is known of a data set without reading it.
+    """What images and classes a data set has.
 
     `image_shape` is (height, width, channels); `value_range` the lowest and highest
     byte a pixel may have; `mirror_symmetric` says that a mirrored image could as well
@@ -29,6 +29,11 @@ class DatasetSpec:
     value_range: tuple[int, int] = (0, 255)
     # Not in the repr, and so in no fingerprint: it says nothing about the contents.
     mirror_symmetric: bool = dataclasses.field(default=False, repr=False)
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether there are several, so that a classifier can tell them apart."""
+        return self.num_classes > 1
 
 
 class Split(NamedTuple):
@@ -48,6 +53,7 @@ class Dataset:
     train_labels: np.ndarray  # int32 [N]
     test_images: np.ndarray  # uint8 [M, H, W, C]
     test_labels: np.ndarray  # int32 [M]
+    notes: tuple[str, ...] = ()  # what was done to make it of its files
 
     def fingerprint(self) -> str:
         """Names the contents: 16 hexadecimal digits of SHA-256 over spec and arrays."""
@@ -89,8 +95,13 @@ def check_contents(dataset: Dataset) -> None:
 
 
 def remarks(dataset: Dataset) -> list[str]:
-    """What a reader of scores on this data set should know: classes without images."""
+    """What a reader of scores on this data set should know: what its classes lack."""
     lines = []
+    if not dataset.spec.has_classes:
+        lines.append(
+            f"the images of {dataset.spec.name} have no classes: the GAN is "
+            "unconditional, no judge can be trained, and there are no scores"
+        )
     for split, _, labels in _splits(dataset):
         missing = [
             name

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from gan_jax.data.dataset import DataError, Dataset, DatasetSpec
+from gan_jax.data.dataset import SPECS, DataError, Dataset, DatasetSpec
 from gan_jax.data.formats import cifar10, idx, svhn
-from gan_jax.data.formats.npz import read_npz
+from gan_jax.data.formats.npz import read_npz, read_own_npz
 
 
 class _Form(NamedTuple):
@@ -55,6 +55,31 @@ _ORIGINAL_FORMS = {
 }
 
 
+def load_own_npz(*, name: str, directory: str) -> Dataset:
+    """Loads a data set of the user's own from `directory`/`name`.npz.
+
+    `directory` may be the .npz file itself. Raises DataError: there is no such file, or
+    it is damaged.
+    """
+    path = Path(_given(directory))
+    if path.is_dir():
+        path = path / f"{name}.npz"
+    if not path.is_file():
+        raise DataError(
+            f"{path} is not there: expected an .npz file, since {name} is none of the "
+            f"known data sets, {', '.join(SPECS)}"
+        )
+    return read_own_npz(path=path, name=name)
+
+
+def _given(directory: str) -> str:
+    if not directory:
+        raise DataError(
+            "the data source files needs a folder: set --config.data.dir=FOLDER"
+        )
+    return directory
+
+
 def load_files(*, spec: DatasetSpec, directory: str) -> Dataset:
     """Loads a data set from `directory` or from `directory`/`spec.name`.
 
@@ -64,11 +89,7 @@ def load_files(*, spec: DatasetSpec, directory: str) -> Dataset:
       DataError: `directory` is empty or no folder, holds no known form of the data
         set, or the files are damaged.
     """
-    if not directory:
-        raise DataError(
-            "the data source files needs a folder: set --config.data.dir=FOLDER"
-        )
-    if not Path(directory).is_dir():
+    if not Path(_given(directory)).is_dir():
         raise DataError(f"{directory} is not a folder: set --config.data.dir=FOLDER")
     npz_name = f"{spec.name}.npz"
     npz = _Form(
