@@ -67,6 +67,9 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> None:
                 print(analyse(config, workdir, *what, output=output))
             case "describe":
                 build.check_config(config)
+                if not build.is_complete(config):
+                    dataset = build.build_dataset(config)
+                    config = build.completed(config, dataset.spec, "")
                 print(describe(build.build_gan(config, build.dataset_spec(config))))
 
 

@@ -29,11 +29,24 @@ def get_config() -> ConfigDict:
     config.ema_decay = 0.0  # of the generator's averaged variables; 0: none kept
 
     config.data = ConfigDict()
-    config.data.name = "mnist"  # 'mnist', 'fashion_mnist', 'cifar10', 'svhn'
-    config.data.source = "tfds"  # 'embedded' (MNIST subset), 'files', 'tfds'
-    config.data.dir = ""  # folder of the files, or of tfds ('': its default)
+    # 'mnist', 'fashion_mnist', 'cifar10', 'svhn'; with 'files' and 'folder' any other.
+    config.data.name = "mnist"
+    # 'embedded' (MNIST subset), 'files', 'tfds', 'folder' (pictures of one's own).
+    config.data.source = "tfds"
+    # Folder of the files, of tfds ('': its default), or of pictures (or a zip file).
+    config.data.dir = ""
+    # Of pictures: (side,) or (height, width) to resize and crop them to; (): their own.
+    config.data.image_size = ()
+    config.data.test_fraction = 0.1  # of pictures without folders train and test
+    config.data.on_error = "stop"  # at pictures that cannot be used; or 'skip' them
     config.data.grayscale = False  # turns a colour set's images into one channel
-    config.data.flip = False  # mirrors real training images half of the time (CIFAR-10)
+    # Mirrors real training images half of the time (CIFAR-10, pictures of one's own).
+    config.data.flip = False
+    # Of data of one's own, written when training begins: (height, width, channels),
+    # the classes, and a hash of all images, by which other ones are noticed.
+    config.data.image_shape = ()
+    config.data.class_names = ()
+    config.data.fingerprint = ""
 
     config.conditional = True  # whether the networks see labels
     # Whether D sees real and generated images in one batch, in G's step too if D is in

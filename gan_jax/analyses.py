@@ -590,7 +590,7 @@ def analyse(
     if name == "samples":
         return f"Wrote {write_samples(config, workdir, step, output)}"
     build.check_config(config, scored=False)
-    check_evaluation_config(workdir, config)
+    config = check_evaluation_config(workdir, config)
     draw = _PICTURES[name] if name in _PICTURES else _users_analysis(name)
     picture, note = draw(_Run(config, workdir, step, groups))
     path = (output or workdir) / f"{name.rpartition(':')[2]}.png"

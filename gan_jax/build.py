@@ -16,13 +16,17 @@ from ml_collections import ConfigDict
 from gan_jax.augment import AUGMENTATIONS
 from gan_jax.classifier import RECIPES, ClassifierSettings
 from gan_jax.data import (
-    SOURCES,
+    OWN_SOURCES,
     SPECS,
+    DataError,
     Dataset,
     DatasetSpec,
+    PictureOptions,
     aligned,
+    check_source,
     grayscale_dataset,
     grayscale_spec,
+    is_own,
     load_dataset,
 )
 from gan_jax.gan import PRIORS, Gan, PhaseModes
@@ -56,7 +60,8 @@ class ConfigError(ValueError):
 def check_config(config: ConfigDict, *, scored: bool = True) -> None:
     """Checks what needs no data set: names, ranges and combinations.
 
-    Of scores only if any are to be computed.
+    Of scores only if any are to be computed; and what depends on the images and classes
+    only if they are known, see `is_complete`.
     """
     try:
         _check_config(config)
@@ -79,7 +84,7 @@ def _check_config(config: ConfigDict) -> None:
     choices |= {f"modes.{phase}": ("train", "eval") for phase in config.modes}
     for field, known in choices.items():
         _check_choice(field, _get(config, field), known)
-    _look_up("data.source", _get(config, "data.source"), SOURCES)
+    _check_data(config)
     _check_metrics(config)
     minimums = {
         "num_steps": 0,
@@ -136,7 +141,25 @@ def _check_config(config: ConfigDict) -> None:
         build_optimizer(config, player, num_steps=1)
     if config.num_steps == 0 and config.num_epochs < 1:
         raise ConfigError("config.num_steps and config.num_epochs are both 0")
-    _check_combinations(config)
+    if is_complete(config):
+        _check_combinations(config)
+
+
+def _check_data(config: ConfigDict) -> None:
+    """The data set has a source, and the options for pictures are in range."""
+    name, source = config.data.name, config.data.source
+    if ":" in source:
+        _look_up("data.source", source, {})
+    elif source not in OWN_SOURCES and is_own(name):
+        _check_choice("data.name", name, SPECS)
+    try:
+        check_source(name, source)
+    except DataError as error:
+        raise ConfigError(f"config.data.source is {source!r}: {error}") from None
+    try:
+        picture_options(config).check()
+    except ValueError as error:
+        raise ConfigError(f"config.data.{error}") from None
 
 
 def _check_schedules(config: ConfigDict) -> None:
@@ -201,7 +224,8 @@ def _check_metrics(config: ConfigDict) -> None:
                 f"config.{field} is {name!r}, which takes more than a checkpoint's "
                 "images: it cannot choose one"
             )
-        if metric.needs_labels and not config.conditional:
+        # Images without classes make it unconditional, and have no scores.
+        if metric.needs_labels and not config.conditional and is_complete(config):
             raise ConfigError(
                 f"config.{field} has {name}, which needs the labels of generated "
                 "images, but config.conditional is False"
@@ -362,8 +386,49 @@ def _check_combinations(config: ConfigDict) -> None:
         )
 
 
+def is_complete(config: ConfigDict) -> bool:
+    """Whether images and classes are known: of a known set, or `completed` by it."""
+    return not is_own(config.data.name) or bool(config.data.image_shape)
+
+
+def completed(config: ConfigDict, spec: DatasetSpec, fingerprint: str) -> ConfigDict:
+    """The config with what is known of a data set of one's own when it is read.
+
+    Without classes the GAN is unconditional, its norms too, and there are no scores.
+    """
+    config = config.copy_and_resolve_references()
+    config.data.image_shape = spec.image_shape
+    config.data.class_names = spec.class_names
+    config.data.fingerprint = fingerprint
+    if not spec.has_classes:
+        config.conditional = False
+        for network in (config.generator, config.discriminator):
+            if network.get("norm") == "conditional_batch":
+                network.norm = "batch"
+        config.eval.scores = ()
+        config.checkpoints.best_metric = ""
+    return config
+
+
 def dataset_spec(config: ConfigDict) -> DatasetSpec:
-    """What is known of the data set without reading it."""
+    """What is known of the data set without reading it.
+
+    Raises:
+      ConfigError: nothing is, see `is_complete`.
+    """
+    if not is_complete(config):
+        raise ConfigError(
+            "config.data.image_shape and config.data.class_names are not known before "
+            f"the images of {config.data.name} are read"
+        )
+    if is_own(config.data.name):
+        return DatasetSpec(
+            config.data.name,
+            config.data.image_shape,
+            len(config.data.class_names),
+            config.data.class_names,
+            mirror_symmetric=config.data.flip,
+        )
     spec = _look_up("data.name", config.data.name, SPECS)
     if not isinstance(spec, DatasetSpec):
         raise ConfigError(
@@ -371,21 +436,45 @@ def dataset_spec(config: ConfigDict) -> DatasetSpec:
         )
     if not config.data.grayscale:
         return spec
+    _check_is_colour(spec)
+    return grayscale_spec(spec)
+
+
+def _check_is_colour(spec: DatasetSpec) -> None:
     if spec.image_shape[-1] == 1:
         raise ConfigError(
-            f"config.data.grayscale is True, but the images of {config.data.name} have "
-            "one channel already"
+            f"config.data.grayscale is True, but the images of {spec.name} have one "
+            "channel already"
         )
-    return grayscale_spec(spec)
+
+
+def picture_options(config: ConfigDict) -> PictureOptions:
+    """How pictures in a folder become a data set."""
+    return PictureOptions(
+        image_size=tuple(config.data.image_size),
+        test_fraction=config.data.test_fraction,
+        on_error=config.data.on_error,
+    )
 
 
 def build_dataset(config: ConfigDict) -> Dataset:
     """The data set, read-only; raises DataError too, for what its files have wrong."""
     dataset = load_dataset(
-        name=config.data.name, source=config.data.source, directory=config.data.dir
+        name=config.data.name,
+        source=config.data.source,
+        directory=config.data.dir,
+        pictures=picture_options(config),
     )
     if config.data.grayscale:
+        _check_is_colour(dataset.spec)
         dataset = grayscale_dataset(dataset)
+    expected = config.data.fingerprint
+    if expected and dataset.fingerprint() != expected:
+        raise ConfigError(
+            f"the images of {config.data.name} are not those that the run was trained "
+            f"on: config.data.fingerprint is {expected}, that of the images in "
+            f"{config.data.dir} {dataset.fingerprint()}"
+        )
     if config.batch_size > len(dataset.train_labels):
         raise ConfigError(
             f"config.batch_size is {config.batch_size}, more than the "

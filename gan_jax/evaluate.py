@@ -23,7 +23,7 @@ from gan_jax.classifier import (
     load_or_train_classifier,
     train_classifier,
 )
-from gan_jax.data import Dataset, remarks
+from gan_jax.data import DataError, Dataset, remarks
 from gan_jax.data.batches import fixed_order
 from gan_jax.generator import Generator, load_generators, open_checkpoints
 from gan_jax.health import unhealthy_images, unhealthy_log
@@ -58,7 +58,16 @@ class Judge:
 
     @classmethod
     def load_or_train(cls, config: ConfigDict, dataset: Dataset) -> "Judge":
-        """The judge of this data set, from the cache if it is there."""
+        """The judge of this data set, from the cache if it is there.
+
+        Raises:
+          DataError: its images have no classes that a judge could tell apart.
+        """
+        if not dataset.spec.has_classes:
+            raise DataError(
+                f"the images of {dataset.spec.name} have no classes: no judge can be "
+                "trained"
+            )
         settings = build.classifier_settings(config)
         with _progress("judge") as progress:
             classifier = load_or_train_classifier(
@@ -157,14 +166,10 @@ def evaluate(
     """
     workdir = local_path(workdir, "workdir")
     build.check_config(config)
-    check_evaluation_config(workdir, config)
+    config = check_evaluation_config(workdir, config)
     check_writable(workdir)
     dataset = build.build_dataset(config)
     generators = load_generators(workdir, step, config=config)
-    best = _best(config, workdir, generators) if step is None else None
-    pool = _pool(config, workdir, generators[0].step)
-    judge = Judge.load_or_train(config, dataset)
-    real_scores = _real_scores(config, judge)
     result = {
         "step": generators[0].step,
         "seed": config.seed,
@@ -177,23 +182,12 @@ def evaluate(
         "metrics": {
             name: metric_named(name).description for name in config.eval.scores
         },
-        **real_scores,
-        **_scores(config, judge, generators, pool),
     }
-    if best is not None:
-        name, of_seeds = config.checkpoints.best_metric, len(generators) > 1
-        result["best"] = {
-            "rule": f"{metric_named(name).better} {'mean ' * of_seeds}{name} of "
-            f"{config.checkpoints.best_num_samples} images at a checkpoint",
-            "step": best[0].step,
-        }
-        # Where the latest is the best, its scores are the ones above.
-        if best[0].step != result["step"]:
-            result["best"] |= _best_scores(config, workdir, judge, best)
-    warnings = _warnings(config, dataset, real_scores["real_accuracy"])
-    if warnings:
-        result["warnings"] = warnings
-    result["health"] = _health(config, workdir, judge, generators)
+    if dataset.spec.has_classes:
+        result |= _judged(config, workdir, step, dataset, generators)
+    else:
+        result["warnings"] = remarks(dataset)
+    result["health"] = _health(config, workdir, dataset, generators)
     try:
         with atomic_write(workdir / EVALUATION_FILE) as temporary:
             temporary.write_text(json.dumps(result, indent=2) + "\n")
@@ -204,8 +198,43 @@ def evaluate(
     return result
 
 
+def _judged(
+    config: ConfigDict,
+    workdir: pathlib.Path,
+    step: int | None,
+    dataset: Dataset,
+    generators: list[Generator],
+) -> dict[str, Any]:
+    """What evaluation.json holds of the judge and of its scores."""
+    best = _best(config, workdir, generators) if step is None else None
+    pool = _pool(config, workdir, generators[0].step)
+    judge = Judge.load_or_train(config, dataset)
+    real_scores = _real_scores(config, judge)
+    result = real_scores | _scores(config, judge, generators, pool)
+    if best is not None:
+        name, of_seeds = config.checkpoints.best_metric, len(generators) > 1
+        result["best"] = {
+            "rule": f"{metric_named(name).better} {'mean ' * of_seeds}{name} of "
+            f"{config.checkpoints.best_num_samples} images at a checkpoint",
+            "step": best[0].step,
+        }
+        # Where the latest is the best, its scores are the ones above.
+        if best[0].step != generators[0].step:
+            result["best"] |= _best_scores(config, workdir, judge, best)
+    warnings = _warnings(config, dataset, real_scores["real_accuracy"])
+    if warnings:
+        result["warnings"] = warnings
+    return result
+
+
 def format_scores(result: dict) -> str:
     """The scores as a table for people, in per cent where they are fractions."""
+    remarks_and_health = [
+        *(f"warning: {warning}" for warning in result.get("warnings", ())),
+        *(f"health: {line}" for line in result["health"]),
+    ]
+    if "classifier" not in result:
+        return "\n".join([*remarks_and_health, f"step {result['step']:,}: no scores"])
     judge = result["classifier"]
     best = result.get("best")
     columns = {_title(f"step {result['step']:,}", result): result}
@@ -213,8 +242,7 @@ def format_scores(result: dict) -> str:
         columns[_title(f"best, step {best['step']:,}", best)] = best
     lines = [
         f"judge {judge['name']}: {judge['test_accuracy']:.2%} of the real test images",
-        *(f"warning: {warning}" for warning in result.get("warnings", ())),
-        *(f"health: {line}" for line in result["health"]),
+        *remarks_and_health,
     ]
     rows = [
         row for name in result["metrics"] for row in _score_rows(name, columns, result)
@@ -412,7 +440,7 @@ def _warnings(config: ConfigDict, dataset: Dataset, real_accuracy: float) -> lis
 def _health(
     config: ConfigDict,
     workdir: pathlib.Path,
-    judge: Judge,
+    dataset: Dataset,
     generators: list[Generator],
 ) -> list[str]:
     """What the log and the latest images say is wrong with a run, a line each."""
@@ -425,14 +453,15 @@ def _health(
             lines.append(f"the log cannot be read: {error}")
         else:
             lines += unhealthy_log(rows, is_critic=game.is_critic)
-    dataset = judge.dataset
+    number = min(config.eval.num_samples, MAX_HEALTH_SAMPLES)
     for seed, generator in zip(build.seeds(config), generators, strict=True):
         key = stream(root_keys(seed)["gan_test"], "health")
-        number = min(config.eval.num_samples, MAX_HEALTH_SAMPLES)
-        samples = judge.samples(generator, key, number)
+        labels = None
+        if generator.conditional:
+            labels = balanced_labels(number, dataset.spec.num_classes)
         of_seed = unhealthy_images(
-            np.asarray(samples.images),
-            samples.labels,
+            np.asarray(generator.sample(key, number if labels is None else labels)),
+            labels,
             training_images=dataset.train_images,
             training_labels=dataset.train_labels,
             test_images=dataset.test_images,

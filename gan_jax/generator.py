@@ -289,7 +289,7 @@ def write_samples(
       ConfigError, CheckpointError: see there.
     """
     build.check_config(config, scored=False)
-    check_evaluation_config(workdir, config)
+    config = check_evaluation_config(workdir, config)
     generator = load_generator(workdir, step, config=config)
     key = root_keys(config.seed)["samples"]
     num_samples = build.number_of_samples(config)

@@ -76,6 +76,11 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> bool:
     build.check_config(config)
     devices = build.build_devices(config)
     dataset = build.build_dataset(config)
+    if not build.is_complete(config):
+        config = build.completed(config, dataset.spec, dataset.fingerprint())
+        build.check_config(config)
+    for note in dataset.notes:
+        _say(note)
     for remark in remarks(dataset):
         _say(f"warning: {remark}")
     gan = build.build_gan(config, dataset.spec)

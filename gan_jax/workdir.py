@@ -8,6 +8,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from gan_jax import build
 from gan_jax.build import ConfigError, flatten, number_of_steps
 from gan_jax.lock import BusyError, lock_file
 from gan_jax.report.files import atomic_write
@@ -221,10 +222,27 @@ def check_training_config(
         )
 
 
-def check_evaluation_config(workdir: pathlib.Path, config: ConfigDict) -> None:
-    """Raises ConfigError if more differs from the run than how it is judged."""
+def check_evaluation_config(workdir: pathlib.Path, config: ConfigDict) -> ConfigDict:
+    """The config with what the run knows of its data, see `build.completed`.
+
+    Raises:
+      ConfigError: more differs from the run than how it is judged.
+    """
     free = _FREE_FIELDS + _FREE_IN_TRAINING + _FREE_IN_EVALUATION
     check_same_config(workdir, config, free=free)
+    same = _completed_as(config, load_config(workdir))
+    if same is not config:
+        build.check_config(same, scored=False)
+    return same
+
+
+def _completed_as(config: ConfigDict, saved: ConfigDict) -> ConfigDict:
+    """The config of the run whose own is `saved`, of the same data."""
+    if config.get("data") is None or build.is_complete(config):
+        return config
+    if saved.data.name != config.data.name or not build.is_complete(saved):
+        return config
+    return build.completed(config, build.dataset_spec(saved), saved.data.fingerprint)
 
 
 def check_same_config(
@@ -235,8 +253,9 @@ def check_same_config(
     Raises:
       ConfigError: names every other field that differs, with both values.
     """
-    saved = flatten(config_to_dict(load_config(workdir)))
-    given = flatten(config_to_dict(config))
+    run = load_config(workdir)
+    saved = flatten(config_to_dict(run))
+    given = flatten(config_to_dict(_completed_as(config, run)))
     differences = [
         f"config.{field} is {given.get(field, 'absent')!r} here, "
         f"{saved.get(field, 'absent')!r} there"

@@ -15,7 +15,7 @@ from gan_jax import build, training
 from gan_jax.build import ConfigError, build_optimizer, check_config, flatten
 from gan_jax.classifier import RECIPES, ClassifierSettings
 from gan_jax.command_line import update
-from gan_jax.data import SPECS
+from gan_jax.data import SPECS, DatasetSpec
 from gan_jax.gan import Gan
 from gan_jax.networks import DISCRIMINATORS, GENERATORS
 from gan_jax.objective.games import Minimax
@@ -893,3 +893,107 @@ def test_arguments_that_no_optimiser_can_use(
 def test_a_config_that_is_not_whole():
     with pytest.raises(ConfigError, match="config is not whole, it lacks .*modes"):
         check_config(ConfigDict({"seed": 3}))
+
+
+OWN = {"data.name": "own", "data.source": "files"}
+
+
+@pytest.fixture
+def own_dir(tmp_path):
+    """A folder with an own.npz of two classes, [6, 5, 4, 3]."""
+    images = np.random.default_rng(0).integers(256, size=(10, 6, 5, 3), dtype=np.uint8)
+    labels = np.arange(10) % 2
+    np.savez(
+        tmp_path / "own.npz",
+        x_train=images[:6],
+        y_train=labels[:6],
+        x_test=images[6:],
+        y_test=labels[6:],
+    )
+    return str(tmp_path)
+
+
+def test_own_data_complete_the_config(small_config, own_dir):
+    config = small_config(OWN | {"data.dir": own_dir, "data.flip": True})
+    check_config(config)  # as far as it can be
+    assert not build.is_complete(config)
+    with pytest.raises(ConfigError, match="image_shape .* not known before .* own are"):
+        build.dataset_spec(config)
+
+    dataset = build.build_dataset(config)
+    complete = build.completed(config, dataset.spec, dataset.fingerprint())
+
+    check_config(complete)
+    spec = build.dataset_spec(complete)
+    assert (spec.name, spec.image_shape, spec.num_classes) == ("own", (6, 5, 3), 2)
+    assert spec.class_names == ("0", "1")
+    # Whether a mirrored image would do is for the owner to say.
+    assert spec.mirror_symmetric
+    assert complete.conditional and complete.eval.scores == config.eval.scores
+    assert config.data.image_shape == ()
+    assert build.build_dataset(complete).fingerprint() == dataset.fingerprint()
+
+
+def test_own_data_that_changed_are_refused(small_config, own_dir):
+    config = small_config(OWN | {"data.dir": own_dir})
+    complete = build.completed(config, build.build_dataset(config).spec, "of others")
+
+    with pytest.raises(ConfigError, match="own are not those .*fingerprint is of oth"):
+        build.build_dataset(complete)
+
+
+def test_own_data_in_gray(small_config, own_dir):
+    config = small_config(OWN | {"data.dir": own_dir, "data.grayscale": True})
+
+    dataset = build.build_dataset(config)
+
+    assert dataset.spec.image_shape == (6, 5, 1)
+    complete = build.completed(config, dataset.spec, dataset.fingerprint())
+    assert build.dataset_spec(complete) == dataset.spec
+    assert build.build_dataset(complete).spec == dataset.spec
+
+
+def test_without_classes_nothing_is_conditional_or_scored(small_config):
+    spec = DatasetSpec("own", (32, 32, 3), 1, ("all",))
+    config = small_config(name="own_images")
+    assert config.generator.norm == "conditional_batch"
+
+    config = build.completed(config, spec, "hash")
+
+    check_config(config)
+    assert (config.conditional, config.eval.scores) == (False, ())
+    assert config.checkpoints.best_metric == ""
+    assert config.generator.norm == "batch"
+    assert not build.build_gan(config, spec).conditional
+
+
+def test_what_depends_on_own_data_is_checked_once_they_are_known(small_config):
+    # Without classes both would do, for there are no scores.
+    config = small_config(OWN | {"conditional": False})
+    check_config(config)
+
+    config = build.completed(config, DatasetSpec("own", (6, 5, 3), 2, ("a", "b")), "")
+    with pytest.raises(ConfigError, match="gan_test, which needs the labels"):
+        check_config(config)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"data.source": "folder"}, "config.data.source is 'folder': mnist is a known"),
+        ({"data.name": "own"}, "config.data.name is 'own'; known: 'mnist'"),
+        (OWN | {"data.name": ""}, "config.data.source is 'files': unknown data set ''"),
+        (
+            OWN | {"data.test_fraction": 1.0},
+            "config.data.test_fraction is 1.0; it must",
+        ),
+        (OWN | {"data.on_error": "go"}, "config.data.on_error is 'go'; known: 'stop'"),
+        (
+            OWN | {"data.image_size": (1, 2, 3)},
+            r"config.data.image_size is \(1, 2, 3\)",
+        ),
+    ],
+)
+def test_impossible_own_data(small_config, fields, message):
+    with pytest.raises(ConfigError, match=message):
+        check_config(small_config(fields))

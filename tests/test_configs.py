@@ -12,6 +12,7 @@ import pytest
 from conftest import ONE_HIDDEN_LAYER, stack
 
 from gan_jax import build, training
+from gan_jax.data import DatasetSpec
 from gan_jax.types import Batch
 
 PLAYERS = ("generator", "discriminator")
@@ -471,6 +472,43 @@ def test_quickstart_needs_no_data():
     config = load("quickstart")
 
     assert config.data.source == "embedded" and config.conditional
+
+
+@pytest.mark.parametrize(
+    ("size", "shape", "strides"),
+    [
+        ("16", (16, 16, 3), (2, 2)),
+        ("28", (28, 28, 1), (2, 2)),
+        ("32", (32, 32, 3), (2, 2, 2)),
+        ("40x48", (40, 48, 3), (2, 2, 2)),
+        ("16x128", (16, 128, 1), (2, 2)),
+        ("64", (64, 64, 1), (2, 2, 2, 2)),
+        ("100", (100, 100, 3), (2, 2)),
+        ("128", (128, 128, 3), (2, 2, 2, 2, 2)),
+    ],
+)
+def test_networks_of_own_images_are_as_deep_as_their_size_allows(size, shape, strides):
+    config = load("own_images", size)
+    assert config.data.image_size == shape[:2]
+    spec = DatasetSpec("own", shape, 3, ("a", "b", "c"))
+
+    config = build.completed(config, spec, "")
+    build.check_config(config)
+
+    assert config.generator.strides == (*strides, 1)
+    assert config.discriminator.strides == sum(((each, 1) for each in strides), ())
+    gan = build.build_gan(config, spec)
+    variables, _ = jax.eval_shape(gan.init, jax.random.key(0), gan.no_examples())
+    assert variables["params"]["projection"]["kernel"].shape[1] % 16 == 0
+    if size == "28":
+        mnist = load("sngan_mnist")
+        assert [config[each] for each in PLAYERS] == [mnist[each] for each in PLAYERS]
+
+
+@pytest.mark.parametrize("size", ["12", "30", "132", "64x", "x64", "large", "64x30"])
+def test_sizes_of_own_images_that_cannot_be(size):
+    with pytest.raises(ValueError, match=f"no size '{size}'"):
+        load("own_images", size)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "default"])

@@ -7,7 +7,7 @@ import pytest
 from test_configs import EVERY, load
 
 from gan_jax import build
-from gan_jax.data import Dataset
+from gan_jax.data import Dataset, DatasetSpec
 from gan_jax.training import build_training, initial_order, reference_examples
 from gan_jax.types import Batch
 
@@ -16,6 +16,9 @@ NUM_EXAMPLES = 640
 
 def lowered(config, platform):
     """The program of many train steps, in full size; nothing of it is compiled."""
+    if not build.is_complete(config):
+        own = DatasetSpec("own", (32, 32, 3), 2, ("a", "b"))
+        config = build.completed(config, own, "")
     spec = build.dataset_spec(config)
     gan = build.build_gan(config, spec)
     images = np.zeros((NUM_EXAMPLES, *gan.image_shape), np.uint8)

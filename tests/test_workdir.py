@@ -6,7 +6,9 @@ import pathlib
 import pytest
 from ml_collections import ConfigDict
 
+from gan_jax import build
 from gan_jax.build import ConfigError
+from gan_jax.data import DatasetSpec
 from gan_jax.workdir import (
     check_evaluation_config,
     config_to_dict,
@@ -245,3 +247,37 @@ def test_a_folder_that_is_a_file(tmp_path):
         pass
     with pytest.raises(ConfigError, match="file holds no run: config.json is missing"):
         load_config(tmp_path / "file")
+
+
+def own_config(small_config, complete=True, fields=None, num_classes=2, hash="abc"):
+    config = small_config(
+        {"data.name": "own", "data.source": "folder"} | (fields or {})
+    )
+    names = tuple("ab"[:num_classes])
+    spec = DatasetSpec("own", (28, 28, 1), num_classes, names)
+    return build.completed(config, spec, hash) if complete else config
+
+
+@pytest.mark.parametrize("num_classes", [1, 2])
+def test_runs_of_own_data_know_them(tmp_path, small_config, num_classes):
+    run = own_config(small_config, num_classes=num_classes)
+    save_config(tmp_path, run)
+
+    save_config(tmp_path, run)  # it may go on
+    asked = own_config(small_config, False, {"eval.num_samples": 50})
+    config = check_evaluation_config(tmp_path, asked)
+
+    assert build.dataset_spec(config) == build.dataset_spec(run)
+    assert (config.eval.num_samples, config.data.fingerprint) == (50, "abc")
+    assert config.conditional == (num_classes == 2)
+    with pytest.raises(ConfigError, match="different config: config.seed is 3 here"):
+        check_evaluation_config(tmp_path, own_config(small_config, False, {"seed": 3}))
+
+
+def test_runs_do_not_go_on_with_other_data(tmp_path, small_config):
+    save_config(tmp_path, own_config(small_config))
+
+    with pytest.raises(ConfigError, match="data.fingerprint is 'new' here, 'abc' ther"):
+        save_config(tmp_path, own_config(small_config, hash="new"))
+    with pytest.raises(ConfigError, match="data.name is 'mnist' here, 'own' there"):
+        check_evaluation_config(tmp_path, small_config())

@@ -10,7 +10,13 @@ from gan_jax.data.dataset import (
 )
 from gan_jax.data.folder import PictureOptions
 from gan_jax.data.grayscale import grayscale_dataset, grayscale_spec
-from gan_jax.data.load import OWN_SOURCES, SOURCES, check_source, load_dataset
+from gan_jax.data.load import (
+    OWN_SOURCES,
+    SOURCES,
+    check_source,
+    is_own,
+    load_dataset,
+)
 
 __all__ = [
     "OWN_SOURCES",
@@ -24,6 +30,7 @@ __all__ = [
     "check_source",
     "grayscale_dataset",
     "grayscale_spec",
+    "is_own",
     "load_dataset",
     "remarks",
 ]

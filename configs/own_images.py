@@ -1,0 +1,101 @@
+"""Your own pictures: hinge loss, spectral norm and a projection discriminator.
+
+    python main.py --config=configs/own_images.py --workdir=runs/own \
+        --config.data.dir=FOLDER_OR_ZIP
+    python main.py --config=configs/own_images.py:64 --workdir=runs/own_64 ...
+    python main.py --config=configs/own_images.py:40x48 --workdir=runs/own_wide ...
+
+The size, SIDE or HEIGHTxWIDTH (32 without one), is that of the generated images. Sides
+are multiples of 4 from 16 to 128; sides with the factors 8 and 16, as 32, 48, 64, 96
+and 128, get deeper networks, and better images, than 36 or 100. Pictures of another
+size are resized and cropped at the centre, and a line says so.
+
+FOLDER, or a zip file of it, holds PNG, JPEG, WebP or BMP files:
+
+    FOLDER/cat/*.png, FOLDER/dog/*.png    classes by the names of subfolders; a tenth
+                                          of each (data.test_fraction) is for testing
+    FOLDER/train/cat/*, FOLDER/test/cat/* with a test set of your own
+    FOLDER/*.png                          no classes: an unconditional GAN, no scores
+    labels.csv in FOLDER                  columns file,label: a class for every picture
+    dataset.json in FOLDER                StyleGAN's {"labels": [["path", 0], ...]}
+
+Gray pictures train a GAN of one channel, if all are gray. Transparent pixels become
+black. A picture that cannot be used stops the run before it begins;
+--config.data.on_error=skip leaves it out. Arrays train as well: an own.npz with
+x_train, y_train, x_test, y_test (uint8) and --config.data.source=files.
+
+What to expect: from 1,000 pictures a class on, of things that fill the picture and look
+alike, recognisable images; samples/ shows it within the first 2,000 steps. Few or very
+different pictures give textures. Scores come from a judge trained on your pictures: a
+warning says when it can hardly tell the classes apart.
+
+What to change first when it fails:
+
+- fewer than about 5,000 pictures, or images that fall apart after a good time (D knows
+  its pictures by heart: real_accuracy near 1):
+  --config.augmentations="('translation','cutout')", and --config.data.flip=True where
+  a mirrored picture could as well be one of yours;
+- images all alike, or D's accuracies near 1 from the start: half the
+  discriminator_optimizer.learning_rate;
+- out of memory, or too slow: a smaller size, then a smaller batch_size;
+- fewer training pictures than a batch: a smaller batch_size.
+
+Cost: at 32 pixels about 1 s per step on two CPU cores, four hours in all; four times as
+much at 64. Use a GPU there. It has not been run in full.
+"""
+
+import re
+
+from ml_collections import ConfigDict
+
+from configs import sngan_mnist
+
+_MIN_SIDE, _MAX_SIDE = 16, 128
+_SMALLEST = 4  # side of the first feature maps, at least
+# Of the generator's filters at each size, from the largest; of the discriminator's two
+# convolutions at each, likewise.
+_GENERATOR_FILTERS = (32, 64, 128, 256, 256, 256)
+_DISCRIMINATOR_FILTERS = ((32, 64), (128, 128), (256, 256), (256, 256), (256, 256))
+
+
+def get_config(size: str = "32") -> ConfigDict:
+    height, width = _sides(size)
+    depth = _depth(height, width)
+    config = sngan_mnist.sngan("cpu", "own")
+    config.batch_size = 64
+    config.data.source = "folder"
+    config.data.image_size = (height, width)
+    config.generator.projection_filters = _GENERATOR_FILTERS[depth]
+    config.generator.filters = _GENERATOR_FILTERS[depth - 1 :: -1]
+    config.generator.strides = (2,) * depth + (1,)
+    discriminator = config.discriminator
+    discriminator.filters = sum(_DISCRIMINATOR_FILTERS[:depth], ())
+    discriminator.kernel_sizes = (4, 3) * depth
+    discriminator.strides = (2, 1) * depth
+    discriminator.norm_layers = (False,) * 2 * depth
+    discriminator.pool_layers = (False,) * 2 * depth
+    config.classifier.name = "resnet"
+    return config
+
+
+def _sides(size: str) -> tuple[int, int]:
+    """Height and width of 'SIDE' or 'HEIGHTxWIDTH'."""
+    match = re.fullmatch(r"(\d+)(?:x(\d+))?", size)
+    if match is None:
+        raise ValueError(f"no size {size!r}; it must be SIDE or HEIGHTxWIDTH")
+    height, width = int(match[1]), int(match[2] or match[1])
+    for side in (height, width):
+        if side % 4 or not _MIN_SIDE <= side <= _MAX_SIDE:
+            raise ValueError(
+                f"no size {size!r}; sides must be multiples of 4 from {_MIN_SIDE} to "
+                f"{_MAX_SIDE}"
+            )
+    return height, width
+
+
+def _depth(height: int, width: int) -> int:
+    """How often both sides can be halved, down to the smallest feature maps."""
+    depth = 0
+    while all(side % 2 == 0 and side // 2 >= _SMALLEST for side in (height, width)):
+        height, width, depth = height // 2, width // 2, depth + 1
+    return depth
