@@ -1,6 +1,7 @@
 """Scores against known answers: real images as generated, and what judges see."""
 
 import dataclasses
+import importlib
 import json
 import math
 import shutil
@@ -262,7 +263,9 @@ def test_scores_against_real_images(run, monkeypatch, tiny_mnist):
     config, workdir = run
     passes = []
     monkeypatch.setattr(
-        "gan_jax.metrics.precision_recall.precision_recall",
+        # The package's attribute of this name is the function.
+        importlib.import_module("gan_jax.metrics.precision_recall"),
+        "precision_recall",
         lambda *features: passes.append(features) or precision_recall(*features),
     )
 
