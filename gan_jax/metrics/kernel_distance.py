@@ -46,7 +46,7 @@ def kernel_distance(
       ValueError: if features are not such arrays, are not finite or differ in F, or if
         num_subsets or subset_size is out of range.
 
-    Source: Binkowski et al. 2018, Demystifying MMD GANs, section 4.
+    Source: Bińkowski et al. 2018, Demystifying MMD GANs, section 4.
     """
     a, b = checked_features(features_a=features_a, features_b=features_b)
     if num_subsets < 1:

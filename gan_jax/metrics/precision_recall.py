@@ -49,7 +49,7 @@ def precision_recall(
       ValueError: if features are not such arrays, are not finite or differ in F, or if
         k is out of range.
 
-    Source: Kynkaanniemi et al. 2019, Improved Precision and Recall Metric for Assessing
+    Source: Kynkäänniemi et al. 2019, Improved Precision and Recall Metric for Assessing
     Generative Models, section 2.
     """
     real, fake = checked_features(real=real, fake=fake)
