@@ -21,13 +21,14 @@ FOLDER, or a zip file of it, holds PNG, JPEG, WebP or BMP files:
 
 Gray pictures train a GAN of one channel, if all are gray. Transparent pixels become
 black. A picture that cannot be used stops the run before it begins;
---config.data.on_error=skip leaves it out. Arrays train as well: an own.npz with
-x_train, y_train, x_test, y_test (uint8) and --config.data.source=files.
+--config.data.on_error=skip leaves it out. Arrays train as well, in their own size: an
+own.npz with x_train, y_train, x_test, y_test (uint8), and --config.data.source=files.
 
-What to expect: from 1,000 pictures a class on, of things that fill the picture and look
-alike, recognisable images; samples/ shows it within the first 2,000 steps. Few or very
-different pictures give textures. Scores come from a judge trained on your pictures: a
-warning says when it can hardly tell the classes apart.
+What to expect (by experience with such networks, not measured here): from 1,000
+pictures a class on, of things that fill the picture and look alike, recognisable
+images; samples/ shows by step 2,000 whether it goes there. Few or very different
+pictures give textures. Scores come from a judge trained on your pictures: a warning
+says when it can hardly tell the classes apart.
 
 What to change first when it fails:
 
@@ -40,8 +41,9 @@ What to change first when it fails:
 - out of memory, or too slow: a smaller size, then a smaller batch_size;
 - fewer training pictures than a batch: a smaller batch_size.
 
-Cost: at 32 pixels about 1 s per step on two CPU cores, four hours in all; four times as
-much at 64. Use a GPU there. It has not been run in full.
+Cost: estimated from sngan_cifar's pixels, at 32 pixels half a second to a second per
+step on two CPU cores, two to four hours in all, and four times as much at 64: use a GPU
+there. It has not been run beyond some steps.
 """
 
 import re
