@@ -1,4 +1,4 @@
-"""Trains, evaluates, samples, describes and sweeps GANs: see README.md."""
+"""Trains, evaluates, samples, describes, reports and sweeps GANs: see README.md."""
 
 import pathlib
 import shlex
@@ -24,18 +24,20 @@ from gan_jax.evaluate import evaluate, format_scores
 from gan_jax.host_memory import return_large_blocks_when_freed
 from gan_jax.interrupts import announced_interrupts, let_second_signal_end_process
 from gan_jax.paths import local_path
+from gan_jax.run_report import write_report
 from gan_jax.sweep import RUN_ERRORS, SweepError, run_sweep
 from gan_jax.train import train
 from gan_jax.workdir import default_workdir, load_config
 
 _CONFIG = flags.DEFINE_string("config", None, "Config FILE[:ARGUMENT].")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run. Default: runs/NAME")
-_MODES = ["train", "evaluate", "sample", "describe", "sweep"]
+_MODES = ["train", "evaluate", "sample", "describe", "report", "sweep"]
 _MODE = flags.DEFINE_enum("mode", "train", _MODES, "What to do.")
 _STEP = flags.DEFINE_integer("step", None, "Checkpoint to use. Default: the latest.")
 _ANALYSIS = flags.DEFINE_string("analysis", None, f"What to sample: {ANALYSES}.")
 _GROUPS = flags.DEFINE_string("groups", None, "Of arithmetic: A,B,C; see README.md.")
 _OUTPUT = flags.DEFINE_string("output", None, "Folder for samples. Default: the run's.")
+_RUNS = flags.DEFINE_list("runs", [], "Folders of runs that a report compares.")
 _SWEEP = flags.DEFINE_string("sweep", None, "Sweep FILE[:NAME].")
 _SET = flags.DEFINE_multi_string("set", [], "FIELD=VALUE for every run of a sweep.")
 _DISTRIBUTED = flags.DEFINE_bool("distributed", False, "One of several processes.")
@@ -96,6 +98,9 @@ def main(arguments: list[str]) -> None:
         workdir = local_path(
             _WORKDIR.value or default_workdir(_SWEEP.value or _CONFIG.value), "workdir"
         )
+        if _MODE.value == "report":
+            print(f"Wrote {write_report(workdir, _RUNS.value)}")
+            return
         sweeps = _MODE.value == "sweep"
         config = None if sweeps else build_config(workdir, overrides)
         if _DISTRIBUTED.value:

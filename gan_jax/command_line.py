@@ -48,6 +48,11 @@ def check_flags(given: flags.FlagValues, overrides: Sequence[str]) -> None:
         stop("--mode=sweep takes --sweep=sweeps/NAME.py and --set, but no --config")
     if (given.sweep or given.set) and not sweeps:
         stop("--sweep and --set are for --mode=sweep")
+    reports = given.mode == "report"
+    if reports and (given.workdir is None or given.config is not None or overrides):
+        stop("--mode=report takes --workdir=DIR and --runs=DIR1,DIR2, but no --config")
+    if given.runs and not reports:
+        stop("--runs is for --mode=report")
     # The others find the config in the run's folder.
     needs_config = given.workdir is None or given.mode == "train"
     if given.config is None and needs_config and not sweeps:

@@ -1,5 +1,6 @@
 """Pictures of many images."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -117,6 +118,17 @@ def save_png(path: str | Path, array: np.ndarray) -> None:
         array = array[..., 0]
     with atomic_write(path) as temporary:
         Image.fromarray(array).save(temporary, format="PNG")
+
+
+def png_size(data: bytes) -> tuple[int, int]:
+    """Width and height of a PNG file; ValueError if it is none, or not whole."""
+    try:
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            image.load()
+            return image.size
+    # What Pillow raises for damaged files, besides ValueError.
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"no whole PNG file: {error}") from error
 
 
 def _label_column(

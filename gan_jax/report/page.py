@@ -1,0 +1,453 @@
+"""A page of one run or of several, as the text of one HTML file that needs no other.
+
+What is read comes in as a `Run`, and nothing else is looked at: `run_report` reads it.
+"""
+
+import base64
+import dataclasses
+import functools
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from gan_jax.metrics import METRICS, Metric, mean_and_std
+from gan_jax.report.charts import Chart, chart, line_of, number
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_PHASES = {"": "", "test_": ", test phase"}
+# Columns of the log and their names in a panel, of each phase.
+_PANELS = {
+    "Losses": {
+        "discriminator_loss": "discriminator",
+        "generator_loss": "generator",
+    },
+    "Class losses": {
+        "discriminator_class_loss": "discriminator",
+        "generator_class_loss": "generator",
+    },
+    "Discriminator's accuracy (%)": {
+        "real_accuracy": "real images",
+        "fake_accuracy": "generated images",
+    },
+}
+# The same for several runs: a panel for each.
+_COMPARED = {
+    "discriminator_loss": "Discriminator's loss",
+    "generator_loss": "Generator's loss",
+    "real_accuracy": "Discriminator's accuracy on real images (%)",
+    "fake_accuracy": "Discriminator's accuracy on generated images (%)",
+}
+_ACCURACY_LIMITS = (-3.0, 103.0)
+# Scores whose ceiling is the judge's accuracy on real images.
+_UNDER_REAL_ACCURACY = ("gan_test", "gan_train", "gan_train_filtered")
+# What a deviation is over, by the field beside it.
+_SPREADS = {"num_splits": "splits", "num_runs": "runs", "num_seeds": "seeds"}
+_CAPTIONS = {
+    "samples": "Generated images",
+    "interpolation": "Paths from one latent to another",
+    "arithmetic": "Latent arithmetic: average latents, a - b + c",
+    "dropout": "The same latents at dropout rates from 0.5 down to 0",
+    "truncation": "The same latents, truncated more from row to row",
+    "training": "The same latents over training, a row for each moment",
+    "directions": "One latent moved along the directions that change images most",
+    "projection": "Real images above the nearest that the generator can make",
+    "neighbours": "Generated images, and right of each its nearest training images",
+}
+_NONE = "–"
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A PNG file; `step` is set for samples during training."""
+
+    name: str  # without .png
+    png: bytes
+    width: int
+    height: int
+    step: int = 0
+
+    @property
+    def uri(self) -> str:
+        return f"data:image/png;base64,{base64.b64encode(self.png).decode('ascii')}"
+
+    @property
+    def caption(self) -> str:
+        return _CAPTIONS.get(self.name, self.name)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What a run's folder holds.
+
+    Attributes:
+      settings: of config.json, with dots in their names.
+      defaults: of these fields; a field without one differs.
+      class_names: of the data set; () if they are not known.
+      rows: of metrics.jsonl.
+      evaluation: evaluation.json, or None.
+      grids: samples over training, those that the page is to show.
+      num_grids: how many there are.
+      pictures: of analyses.
+      remarks: {section: what is missing or damaged there}, in words.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    defaults: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    class_names: Sequence[str] = ()
+    rows: Sequence[Mapping[str, Any]] = ()
+    evaluation: Mapping[str, Any] | None = None
+    grids: Sequence[Picture] = ()
+    num_grids: int = 0
+    pictures: Sequence[Picture] = ()
+    remarks: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """A score as people are shown it, and as it is sorted (None: it is missing)."""
+
+    text: str
+    value: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoreRow:
+    title: str
+    better: str  # 'larger' or 'smaller'
+    last: Cell
+    best: Cell
+    real: Cell
+    note: str
+
+
+def render(runs: Sequence[Run]) -> str:
+    """The page of a run, or the comparison of several, with different names."""
+    if len(runs) == 1:
+        return _template("run.html").render(_run_view(runs[0]))
+    return _template("comparison.html").render(_comparison_view(runs))
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["setting"] = _setting
+    return environment
+
+
+def _template(name: str) -> jinja2.Template:
+    return _environment().get_template(name)
+
+
+def _setting(value: Any) -> str:
+    """As the command line takes it."""
+    if isinstance(value, list | tuple):
+        inner = ", ".join(map(repr, value))
+        return f"({inner},)" if len(value) == 1 else f"({inner})"
+    return value if isinstance(value, str) and value else repr(value)
+
+
+# One run.
+
+
+def _run_view(run: Run) -> dict[str, Any]:
+    return {
+        "run": run,
+        "title": run.name,
+        "facts": _facts(run),
+        "differing": [
+            (field, value, run.defaults.get(field, _NONE))
+            for field, value in run.settings.items()
+            if field not in run.defaults or run.defaults[field] != value
+        ],
+        "scores": _score_rows(run.evaluation or {}),
+        "late": _late(run),
+        "charts_of_run": _charts(run),
+        "gaps": _gaps(run.rows),
+        "classes": _classes(run),
+    }
+
+
+def _facts(run: Run) -> list[tuple[str, str]]:
+    """What a reader asks first, of whatever is known."""
+    settings = run.settings
+    steps = f"{run.rows[-1]['step']:,.0f}" if run.rows else _NONE
+    if settings.get("num_steps"):
+        steps += f" of {settings['num_steps']:,}"
+    elif settings.get("num_epochs"):
+        steps += f" ({settings['num_epochs']:,} epochs asked for)"
+    return [
+        ("data", str(settings.get("data.name", _NONE))),
+        ("generator", str(settings.get("generator.name", _NONE))),
+        ("discriminator", str(settings.get("discriminator.name", _NONE))),
+        ("loss", str(settings.get("loss.name", _NONE))),
+        ("seed", str(settings.get("seed", _NONE))),
+        ("logged steps", steps),
+    ]
+
+
+def _score_rows(evaluation: Mapping[str, Any]) -> list[ScoreRow]:
+    best = evaluation.get("best") or {}
+    rows = []
+    for name, metric in _metrics(evaluation).items():
+        real = _real_cell(evaluation, name, metric)
+        rows.append(
+            ScoreRow(
+                _title(metric),
+                "smaller" if metric.better == "smallest" else "larger",
+                _score_cell(evaluation, name, metric),
+                _score_cell(best, name, metric),
+                real,
+                _spread_note(evaluation, name),
+            )
+        )
+        of_sizes = [scores.get(f"{name}_of", {}) for scores in (evaluation, best)]
+        for size in of_sizes[0]:
+            last_cell, best_cell = (_score_cell(of, size, metric) for of in of_sizes)
+            title = f"{_title(metric)} of {int(size):,} images"
+            row = dataclasses.replace(rows[-1], title=title, note="")
+            rows.append(dataclasses.replace(row, last=last_cell, best=best_cell))
+    return rows
+
+
+def _metrics(evaluation: Mapping[str, Any]) -> dict[str, Metric]:
+    """The metrics of an evaluation, by what it says of them itself."""
+    return {
+        name: Metric(value=None, **description)
+        for name, description in evaluation.get("metrics", {}).items()
+    }
+
+
+def _title(metric: Metric) -> str:
+    return f"{metric.title} ({metric.unit})" if metric.unit else metric.title
+
+
+def _score_cell(scores: Mapping[str, Any], name: str, metric: Metric) -> Cell:
+    if name not in scores:
+        return Cell(_NONE)
+    mean, std = map(number, mean_and_std(scores, name))
+    if math.isnan(mean):
+        return Cell("not a number")
+    spread = "" if math.isnan(std) else f" ± {metric.shown(std)}"
+    return Cell(f"{metric.shown(mean)}{spread}", mean)
+
+
+def _real_cell(evaluation: Mapping[str, Any], name: str, metric: Metric) -> Cell:
+    """The ceiling: the score of the real test images."""
+    if f"{name}_real" in evaluation:
+        return _score_cell(evaluation, f"{name}_real", metric)
+    if name in _UNDER_REAL_ACCURACY:
+        return _score_cell(evaluation, "real_accuracy", metric)
+    return Cell(_NONE)
+
+
+def _spread_note(evaluation: Mapping[str, Any], name: str) -> str:
+    """What the deviation is over."""
+    score = evaluation.get("over_seeds", evaluation).get(name)
+    if isinstance(score, Mapping):
+        for field, word in _SPREADS.items():
+            if field in score:
+                return f"± over {score[field]} {word}"
+    runs = len(evaluation.get(f"{name}_accuracies", ()))
+    return f"± over {runs} classifiers" if runs > 1 else ""
+
+
+def _late(run: Run) -> str:
+    """That training has gone on since the evaluation, if it has."""
+    step = (run.evaluation or {}).get("step")
+    if step is None or not run.rows or run.rows[-1]["step"] <= step:
+        return ""
+    return (
+        f"These scores are of step {step:,}; the log goes on to step "
+        f"{run.rows[-1]['step']:,.0f}."
+    )
+
+
+def _charts(run: Run) -> list[Chart]:
+    charts = []
+    for title, labels in _PANELS.items():
+        is_accuracy = title == "Discriminator's accuracy (%)"
+        names = {
+            f"{prefix}{name}": f"{label}{note}"
+            for prefix, note in _PHASES.items()
+            for name, label in labels.items()
+        }
+        lines = [
+            line_of(run.rows, name, label, 100 if is_accuracy else 1)
+            for name, label in names.items()
+        ]
+        limits = _ACCURACY_LIMITS if is_accuracy else None
+        charts += _chart_of(title, lines, limits)
+    for name, metric in _logged_scores([run]).items():
+        line = line_of(run.rows, name, metric.title, metric.scale)
+        charts += _chart_of(_title(metric), [line])
+    return charts
+
+
+def _chart_of(title: str, lines: Iterable, limits: Any = None) -> list[Chart]:
+    lines = [line for line in lines if line is not None]
+    return [chart(title, lines, limits)] if lines else []
+
+
+def _logged_scores(runs: Sequence[Run]) -> dict[str, Metric]:
+    """The metrics that stand in a log."""
+    known: dict[str, Metric] = dict(METRICS)
+    for run in runs:
+        known |= _metrics(run.evaluation or {})
+        best = run.settings.get("checkpoints.best_metric")
+        if best and best not in known:  # one of the user's own
+            known[best] = Metric(title=best, value=None)
+    logged = {name for run in runs for row in run.rows for name in row}
+    return {name: metric for name, metric in known.items() if name in logged}
+
+
+def _gaps(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line for each column with values that are no finite numbers."""
+    gaps: dict[str, list[float]] = {}
+    for row in rows:
+        for name, value in row.items():
+            if math.isnan(number(value)):
+                gaps.setdefault(name, []).append(row["step"])
+    return [
+        f"{name} is not a finite number in {len(steps):,} of {len(rows):,} rows, first "
+        f"at step {steps[0]:,.0f}: its curve has a gap there."
+        for name, steps in gaps.items()
+    ]
+
+
+def _classes(run: Run) -> dict[str, Any] | None:
+    """Shares of the classes among generated images, and lengths of their bars."""
+    shares = list(map(number, (run.evaluation or {}).get("class_frequencies", ())))
+    finite = [share for share in shares if math.isfinite(share)]
+    if not finite:
+        return None
+    names = run.class_names
+    if len(names) != len(shares):
+        names = [str(label) for label in range(len(shares))]
+    uniform = 1 / len(shares)
+    # The bar of the largest share does not fill its place, nor does the mark.
+    scale = 1000 / (1.1 * max(*finite, uniform))
+    return {
+        "uniform": f"{uniform:.2%}",
+        "mark": round(scale * uniform, 1),
+        "bars": [
+            (name, f"{share:.2%}", 0 if math.isnan(share) else round(scale * share, 1))
+            for name, share in zip(names, shares, strict=True)
+        ],
+    }
+
+
+# Several runs.
+
+
+def _comparison_view(runs: Sequence[Run]) -> dict[str, Any]:
+    metrics: dict[str, Metric] = {}
+    for run in runs:
+        metrics |= _metrics(run.evaluation or {})
+    return {
+        "title": f"Comparison of {len(runs)} runs",
+        "runs": runs,
+        "metrics": [(_title(metric), metric.better) for metric in metrics.values()],
+        "table": [
+            (
+                run,
+                Cell(*_step_of(run)),
+                [_score_cell(run.evaluation or {}, *item) for item in metrics.items()],
+            )
+            for run in runs
+        ],
+        "real": _common_ceilings(runs, metrics),
+        "doubts": _doubts(runs),
+        "shared": [row for row in _differing(runs) if _NONE not in row[1]],
+        "partial": [row for row in _differing(runs) if _NONE in row[1]],
+        "charts_of_run": _compared_charts(runs),
+        "told": [(run, _told(run)) for run in runs if _told(run)],
+    }
+
+
+def _step_of(run: Run) -> tuple[str, float | None]:
+    step = (run.evaluation or {}).get("step")
+    return (_NONE, None) if step is None else (f"{step:,}", step)
+
+
+def _common_ceilings(
+    runs: Sequence[Run], metrics: Mapping[str, Metric]
+) -> list[Cell] | None:
+    """Scores of the real images, if they are the same for all runs."""
+    ceilings = [
+        [_real_cell(run.evaluation, *item) for item in metrics.items()]
+        for run in runs
+        if run.evaluation
+    ]
+    same = ceilings and all(each == ceilings[0] for each in ceilings)
+    return ceilings[0] if same and any(cell.value for cell in ceilings[0]) else None
+
+
+def _doubts(runs: Sequence[Run]) -> list[str]:
+    """Why scores of the runs may not be comparable."""
+    evaluations = [run.evaluation for run in runs if run.evaluation]
+    questions = (
+        ("data sets", lambda each: each.get("data")),
+        ("judges", lambda each: each.get("classifier")),
+        ("numbers of generated images", lambda each: each.get("num_samples")),
+    )
+    return [
+        f"The runs were scored with different {what}: their scores do not compare."
+        for what, question in questions
+        if len({json.dumps(question(each)) for each in evaluations}) > 1
+    ]
+
+
+def _differing(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
+    fields = dict.fromkeys(field for run in runs for field in run.settings)
+    rows = []
+    for field in fields:
+        values = [
+            _setting(run.settings[field]) if field in run.settings else _NONE
+            for run in runs
+        ]
+        if len(set(values)) > 1:
+            rows.append((field, values))
+    return rows
+
+
+def _compared_charts(runs: Sequence[Run]) -> list[Chart]:
+    panels = [
+        (f"{prefix}{name}", f"{title}{note}", 100 if "%" in title else 1)
+        for prefix, note in _PHASES.items()
+        for name, title in _COMPARED.items()
+    ]
+    for name, metric in _logged_scores(runs).items():
+        panels.append((name, _title(metric), metric.scale))
+    charts = []
+    for name, title, scale in panels:
+        limits = _ACCURACY_LIMITS if name.endswith("_accuracy") else None
+        lines = [line_of(run.rows, name, run.name, scale) for run in runs]
+        charts += _chart_of(title, lines, limits)
+    return charts
+
+
+def _told(run: Run) -> list[str]:
+    """Warnings, health and what is missing of a run, in a comparison."""
+    evaluation = run.evaluation or {}
+    return [
+        *(
+            line
+            for section in ("scores", "curves", "samples")
+            for line in run.remarks.get(section, ())
+        ),
+        *filter(None, [_late(run)]),
+        *(f"warning: {line}" for line in evaluation.get("warnings", ())),
+        *(f"health: {line}" for line in evaluation.get("health", ())),
+        *_gaps(run.rows),
+    ]
