@@ -1,12 +1,14 @@
 """Fields of a config, and config files: right types, and one line for mistakes."""
 
 import pathlib
+import types
 
 import pytest
 
 from gan_jax.build import ConfigError, check_config
 from gan_jax.command_line import (
     call_file,
+    check_flags,
     load_config_file,
     override,
     parse_flags,
@@ -39,6 +41,24 @@ def test_values_get_their_fields_types(small_config, setting, value):
         section = section[name]
     assert section[field] == value
     assert type(section[field]) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("given", "overrides", "error"),
+    [
+        ({"mode": "train", "config": "c.py"}, [], "--runs is for --mode=report"),
+        ({"mode": "evaluate", "workdir": "w"}, [], "--runs is for --mode=report"),
+        ({"mode": "report"}, [], "takes --workdir=DIR"),
+        ({"mode": "report", "workdir": "w", "config": "c.py"}, [], "no --config"),
+        ({"mode": "report", "workdir": "w"}, ["--config.seed=1"], "no --config"),
+    ],
+)
+def test_reports_take_folders_alone(given, overrides, error):
+    absent = {"sweep": None, "set": [], "workdir": None, "config": None}
+    flags = types.SimpleNamespace(**absent | {"runs": ["a", "b"]} | given)
+
+    with pytest.raises(SystemExit, match=error):
+        check_flags(flags, overrides)
 
 
 @pytest.mark.parametrize("way", [override, update])

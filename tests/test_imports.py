@@ -53,6 +53,7 @@ OWNERS = {
         "run_report",
     },
     "jinja2": {"report"},
+    "markupsafe": {"report"},
     "tensorflow_datasets": {"data"},
     "tensorboardX": {"report"},
     "matplotlib": {"report"},

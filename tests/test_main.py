@@ -579,6 +579,18 @@ MISTAKES = {
         [QUICKSTART, "--set=num_steps=3"],
         "--sweep and --set are for --mode=sweep",
     ),
+    "runs in training": (
+        [QUICKSTART, "--runs=runs/one"],
+        "--runs is for --mode=report",
+    ),
+    "report of a config": (
+        ["--mode=report", QUICKSTART],
+        "--mode=report takes --workdir=DIR and --runs=DIR1,DIR2, but no --config",
+    ),
+    "no run to report": (
+        ["--mode=report", "--workdir={empty}"],
+        "{empty} holds no run",
+    ),
     "missing sweep file": (
         ["--mode=sweep", "--sweep=sweeps/none.py", "--workdir={empty}/a"],
         r"sweeps/none\.py: .*No such file",

@@ -8,11 +8,13 @@ import dataclasses
 import functools
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import markupsafe
 
 from gan_jax.metrics import METRICS, Metric, mean_and_std
 from gan_jax.report.charts import Chart, chart, line_of, number
@@ -142,6 +144,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["setting"] = _setting
+    environment.filters["breakable"] = _breakable
     return environment
 
 
@@ -155,6 +158,11 @@ def _setting(value: Any) -> str:
         inner = ", ".join(map(repr, value))
         return f"({inner},)" if len(value) == 1 else f"({inner})"
     return value if isinstance(value, str) and value else repr(value)
+
+
+def _breakable(name: str) -> markupsafe.Markup:
+    """May be broken at its dots and underscores, in a narrow window."""
+    return markupsafe.Markup("<wbr>").join(re.split(r"(?<=[._])", name))
 
 
 # One run.
@@ -394,18 +402,16 @@ def _common_ceilings(
 
 
 def _doubts(runs: Sequence[Run]) -> list[str]:
-    """Why scores of the runs may not be comparable."""
+    """Why scores of the runs may not be comparable: the first reason there is."""
     evaluations = [run.evaluation for run in runs if run.evaluation]
-    questions = (
-        ("data sets", lambda each: each.get("data")),
-        ("judges", lambda each: each.get("classifier")),
-        ("numbers of generated images", lambda each: each.get("num_samples")),
-    )
-    return [
-        f"The runs were scored with different {what}: their scores do not compare."
-        for what, question in questions
-        if len({json.dumps(question(each)) for each in evaluations}) > 1
-    ]
+    for field, what in (
+        ("data", "on different data"),
+        ("classifier", "by different judges"),
+        ("num_samples", "with different numbers of generated images"),
+    ):
+        if len({json.dumps(each.get(field)) for each in evaluations}) > 1:
+            return [f"The runs were scored {what}: their scores do not compare."]
+    return []
 
 
 def _differing(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
