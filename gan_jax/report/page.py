@@ -44,8 +44,8 @@ _COMPARED = {
     "fake_accuracy": "Discriminator's accuracy on generated images (%)",
 }
 _ACCURACY_LIMITS = (-3.0, 103.0)
-# Scores whose ceiling is the judge's accuracy on real images.
-_UNDER_REAL_ACCURACY = ("gan_test", "gan_train", "gan_train_filtered")
+# Scores beside which the judge's accuracy on real images stands.
+_BESIDE_REAL_ACCURACY = ("gan_test", "gan_train", "gan_train_filtered")
 # What a deviation is over, by the field beside it.
 _SPREADS = {"num_splits": "splits", "num_runs": "runs", "num_seeds": "seeds"}
 _CAPTIONS = {
@@ -161,8 +161,9 @@ def _setting(value: Any) -> str:
 
 
 def _breakable(name: str) -> markupsafe.Markup:
-    """May be broken at its dots and underscores, in a narrow window."""
-    return markupsafe.Markup("<wbr>").join(re.split(r"(?<=[._])", name))
+    """Shows where it may be broken in a narrow window; not within a number."""
+    places = r"(?<=[_/])|(?<=\.)(?=[a-z])"
+    return markupsafe.Markup("<wbr>").join(re.split(places, name))
 
 
 # One run.
@@ -251,10 +252,10 @@ def _score_cell(scores: Mapping[str, Any], name: str, metric: Metric) -> Cell:
 
 
 def _real_cell(evaluation: Mapping[str, Any], name: str, metric: Metric) -> Cell:
-    """The ceiling: the score of the real test images."""
+    """The score of the real test images."""
     if f"{name}_real" in evaluation:
         return _score_cell(evaluation, f"{name}_real", metric)
-    if name in _UNDER_REAL_ACCURACY:
+    if name in _BESIDE_REAL_ACCURACY:
         return _score_cell(evaluation, "real_accuracy", metric)
     return Cell(_NONE)
 
@@ -374,7 +375,7 @@ def _comparison_view(runs: Sequence[Run]) -> dict[str, Any]:
             )
             for run in runs
         ],
-        "real": _common_ceilings(runs, metrics),
+        "real": _common_real_scores(runs, metrics),
         "doubts": _doubts(runs),
         "shared": [row for row in _differing(runs) if _NONE not in row[1]],
         "partial": [row for row in _differing(runs) if _NONE in row[1]],
@@ -388,17 +389,17 @@ def _step_of(run: Run) -> tuple[str, float | None]:
     return (_NONE, None) if step is None else (f"{step:,}", step)
 
 
-def _common_ceilings(
+def _common_real_scores(
     runs: Sequence[Run], metrics: Mapping[str, Metric]
 ) -> list[Cell] | None:
     """Scores of the real images, if they are the same for all runs."""
-    ceilings = [
+    scores = [
         [_real_cell(run.evaluation, *item) for item in metrics.items()]
         for run in runs
         if run.evaluation
     ]
-    same = ceilings and all(each == ceilings[0] for each in ceilings)
-    return ceilings[0] if same and any(cell.value for cell in ceilings[0]) else None
+    same = scores and all(each == scores[0] for each in scores)
+    return scores[0] if same and any(cell.value for cell in scores[0]) else None
 
 
 def _doubts(runs: Sequence[Run]) -> list[str]:

@@ -159,22 +159,20 @@ def test_scores_are_those_of_the_evaluation(make_run):
     page = page_of(make_run())
 
     assert page.table("scores") == [
-        ["score", "last checkpointstep 30", "real imagesceiling", "better"],
+        ["score", "last checkpointstep 30", "real images"],
         [
-            "Inception Score± over 10 splits",
+            "Inception Score↑ larger is better; ± over 10 splits",
             "8.123 ± 0.057",
             "9.500 ± 0.125",
-            "↑ larger",
         ],
         [
-            "Inception Score of 1,507 images",
+            "Inception Score of 1,507 images↑ larger is better",
             "7.500 ± 0.250",
             "9.500 ± 0.125",
-            "↑ larger",
         ],
-        ["GAN-test (%)± over 4 runs", "91.00 ± 1.23", "98.75", "↑ larger"],
-        ["GAN-train (%)", "87.65", "98.75", "↑ larger"],
-        ["Distance", "12.3", "–", "↓ smaller"],
+        ["GAN-test (%)↑ larger is better; ± over 4 runs", "91.00 ± 1.23", "98.75"],
+        ["GAN-train (%)↑ larger is better", "87.65", "98.75"],
+        ["Distance↓ smaller is better", "12.3", "–"],
     ]
     assert "mode collapse: all alike" in page.text
     assert "Warning: the judge is <b>weak</b>" in page.text
@@ -204,7 +202,7 @@ def test_scores_over_seeds_say_so(make_run):
     page = page_of(make_run(evaluation=evaluation))
 
     assert page.table("scores")[4][:2] == [
-        "GAN-train (%)± over 3 seeds",
+        "GAN-train (%)↑ larger is better; ± over 3 seeds",
         "87.65 ± 2.00",
     ]
 
@@ -432,7 +430,7 @@ def test_runs_are_compared(make_run, tmp_path):
     assert first[:4] == ["one", "30", "8.123 ± 0.057", "91.00 ± 1.23"]
     assert second[:4] == ["two", "40", "8.123 ± 0.057", "99.00 ± 0.10"]
     assert third == ["three", *["–"] * 5]
-    assert real == ["real images (ceiling)", "", "9.500 ± 0.125", "98.75", "98.75", "–"]
+    assert real == ["real images", "", "9.500 ± 0.125", "98.75", "98.75", "–"]
     values = [
         dict(cell.attributes)["data-value"]
         for cell in page.first("table", id="scores").first("tbody").all("td")
