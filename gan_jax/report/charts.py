@@ -22,12 +22,14 @@ class Line:
 
     Attributes:
       spread: a deviation for each value, or None.
+      color: a number; the same one in every panel for what is the same.
     """
 
     label: str
     steps: np.ndarray  # [N]
     values: np.ndarray  # [N]
     spread: np.ndarray | None = None
+    color: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Drawn:
     """A line in a chart's coordinates, as SVG path data."""
 
     label: str
+    color: int
     path: str
     dots: str
     band: str
@@ -55,7 +58,12 @@ class Chart:
 
 
 def line_of(
-    rows: Sequence[Mapping[str, Any]], name: str, label: str, scale: float = 1.0
+    rows: Sequence[Mapping[str, Any]],
+    name: str,
+    label: str,
+    *,
+    scale: float = 1.0,
+    color: int = 0,
 ) -> Line | None:
     """A metric of a log's rows; None if no row has a finite value."""
     rows = [row for row in rows if name in row]
@@ -66,7 +74,8 @@ def line_of(
     )
     if not np.isfinite(values).any():
         return None
-    return Line(label, steps, values, spread if np.isfinite(spread).any() else None)
+    has_spread = np.isfinite(spread).any()
+    return Line(label, steps, values, spread if has_spread else None, color)
 
 
 def number(value: Any) -> float:
@@ -122,16 +131,23 @@ def _note(longest: int) -> str:
 
 def _thinned(line: Line) -> Line:
     spread = line.spread
-    return Line(
-        line.label,
-        group_means(line.steps, MOST_POINTS).round(),
-        group_means(line.values, MOST_POINTS),
-        None if spread is None else group_means(spread, MOST_POINTS),
+    return dataclasses.replace(
+        line,
+        steps=group_means(line.steps, MOST_POINTS).round(),
+        values=group_means(line.values, MOST_POINTS),
+        spread=None if spread is None else group_means(spread, MOST_POINTS),
     )
 
 
 def _limits(lines: Sequence[Line]) -> tuple[float, float]:
-    values = [line.values[np.isfinite(line.values)] for line in lines]
+    values = [line.values for line in lines]
+    values += [
+        line.values + sign * line.spread
+        for line in lines
+        if line.spread is not None
+        for sign in (-1, 1)
+    ]
+    values = [each[np.isfinite(each)] for each in values]
     if max(map(len, values)) > 200:
         values = [np.percentile(each, [0.5, 99.5]) for each in values]
     low, high = np.concatenate(values).min(), np.concatenate(values).max()
@@ -149,6 +165,7 @@ def _drawn(
     finite = line.values[np.isfinite(line.values)]
     return Drawn(
         line.label,
+        line.color,
         "".join(_path(segment) for segment in segments if len(segment) > 1),
         "".join(
             f"M{x:g},{y:g}h0"

@@ -292,13 +292,13 @@ def _charts(run: Run) -> list[Chart]:
             for name, label in labels.items()
         }
         lines = [
-            line_of(run.rows, name, label, 100 if is_accuracy else 1)
-            for name, label in names.items()
+            line_of(run.rows, name, label, scale=100 if is_accuracy else 1, color=color)
+            for color, (name, label) in enumerate(names.items())
         ]
         limits = _ACCURACY_LIMITS if is_accuracy else None
         charts += _chart_of(title, lines, limits)
     for name, metric in _logged_scores([run]).items():
-        line = line_of(run.rows, name, metric.title, metric.scale)
+        line = line_of(run.rows, name, metric.title, scale=metric.scale)
         charts += _chart_of(_title(metric), [line])
     return charts
 
@@ -439,7 +439,10 @@ def _compared_charts(runs: Sequence[Run]) -> list[Chart]:
     charts = []
     for name, title, scale in panels:
         limits = _ACCURACY_LIMITS if name.endswith("_accuracy") else None
-        lines = [line_of(run.rows, name, run.name, scale) for run in runs]
+        lines = [
+            line_of(run.rows, name, run.name, scale=scale, color=color)
+            for color, run in enumerate(runs)
+        ]
         charts += _chart_of(title, lines, limits)
     return charts
 

@@ -444,6 +444,21 @@ def test_runs_are_compared(make_run, tmp_path):
     assert "Not evaluated yet" in page.text
 
 
+def test_a_run_has_its_colour_in_every_panel(make_run, tmp_path):
+    one = make_run("one", rows=[row for row in ROWS if "inception_score" not in row])
+    two = make_run("two")
+
+    page = page_of(tmp_path / "new", [one, two])
+
+    *_, score = page.all("figure", class_="chart")
+    assert score.first("h3").text == "Inception Score"
+    assert len(list(score.all("svg", class_="swatch line-0"))) == 0
+    assert len(list(score.all("g", class_="line-1"))) == 1
+    row = page.first("table", id="scores").first("tbody").first("tr")
+    assert row.first("th").text == "one"
+    assert len(list(row.all("svg", class_="swatch line-0"))) == 1
+
+
 def test_other_judges_do_not_compare(make_run):
     one = make_run("one")
     judge = {"name": "resnet", "test_accuracy": 0.9}
