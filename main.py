@@ -1,4 +1,4 @@
-"""Trains, evaluates, samples, describes, reports and sweeps GANs: see README.md."""
+"""Trains, evaluates, samples, exports, reports and sweeps GANs: see README.md."""
 
 import pathlib
 import shlex
@@ -12,6 +12,7 @@ from gan_jax import build, parallel
 from gan_jax.analyses import ANALYSES, analyse
 from gan_jax.cache import keep_compiled_programs
 from gan_jax.command_line import (
+    DRAWING,
     check_flags,
     load_config_file,
     override,
@@ -21,23 +22,30 @@ from gan_jax.command_line import (
 from gan_jax.console import make_steadfast
 from gan_jax.describe import describe
 from gan_jax.evaluate import evaluate, format_scores
+from gan_jax.export import export
 from gan_jax.host_memory import return_large_blocks_when_freed
 from gan_jax.interrupts import announced_interrupts, let_second_signal_end_process
 from gan_jax.paths import local_path
 from gan_jax.run_report import write_report
+from gan_jax.samples import FORMATS, Drawing
 from gan_jax.sweep import RUN_ERRORS, SweepError, run_sweep
 from gan_jax.train import train
 from gan_jax.workdir import default_workdir, load_config
 
 _CONFIG = flags.DEFINE_string("config", None, "Config FILE[:ARGUMENT].")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run. Default: runs/NAME")
-_MODES = ["train", "evaluate", "sample", "describe", "report", "sweep"]
+_MODES = ["train", "evaluate", "sample", "export", "describe", "report", "sweep"]
 _MODE = flags.DEFINE_enum("mode", "train", _MODES, "What to do.")
 _STEP = flags.DEFINE_integer("step", None, "Checkpoint to use. Default: the latest.")
 _ANALYSIS = flags.DEFINE_string("analysis", None, f"What to sample: {ANALYSES}.")
 _GROUPS = flags.DEFINE_string("groups", None, "Of arithmetic: A,B,C; see README.md.")
-_OUTPUT = flags.DEFINE_string("output", None, "Folder for samples. Default: the run's.")
+_OUTPUT = flags.DEFINE_string("output", None, "Folder for samples, or the export.")
 _RUNS = flags.DEFINE_list("runs", [], "Folders of runs that a report compares.")
+flags.DEFINE_enum("format", None, FORMATS, "Of samples: one file, or one an image.")
+flags.DEFINE_string("classes", None, "Of samples, names or numbers: A,B,C.")
+flags.DEFINE_integer("num", None, "Number of samples.")
+flags.DEFINE_integer("seed", None, "Of the samples' draw. Default: the run's.")
+flags.DEFINE_float("truncation", None, "Threshold of the samples' latents.")
 _SWEEP = flags.DEFINE_string("sweep", None, "Sweep FILE[:NAME].")
 _SET = flags.DEFINE_multi_string("set", [], "FIELD=VALUE for every run of a sweep.")
 _DISTRIBUTED = flags.DEFINE_bool("distributed", False, "One of several processes.")
@@ -66,7 +74,16 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> None:
             case "sample":
                 output = local_path(_OUTPUT.value or workdir, "output")
                 what = _ANALYSIS.value, _STEP.value, _GROUPS.value
-                print(analyse(config, workdir, *what, output=output))
+                given = {name: flags.FLAGS[name].value for name in DRAWING}
+                given = {
+                    name: value for name, value in given.items() if value is not None
+                }
+                print(analyse(config, workdir, *what, output, Drawing(**given)))
+            case "export":
+                folder = export(
+                    workdir, _STEP.value, config=config, output=_OUTPUT.value
+                )
+                print(f"Wrote {folder}")
             case "describe":
                 build.check_config(config)
                 if not build.is_complete(config):

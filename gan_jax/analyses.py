@@ -30,9 +30,8 @@ from gan_jax.generator import (
     Generator,
     grid_request,
     load_generator,
-    write_samples,
 )
-from gan_jax.latents import PATHS, TRUNCATIONS
+from gan_jax.latents import PATHS
 from gan_jax.metrics import nearest_neighbours
 from gan_jax.names import lookup
 from gan_jax.paths import local_path
@@ -41,6 +40,13 @@ from gan_jax.random import root_keys, stream
 from gan_jax.report.augmentation_curve import augmentation_curve
 from gan_jax.report.grids import image_grid, save_png
 from gan_jax.report.strip import training_strip
+from gan_jax.samples import (
+    Drawing,
+    class_number,
+    noise_keys,
+    truncated,
+    write_samples,
+)
 from gan_jax.sampling import balanced_labels
 from gan_jax.workdir import check_evaluation_config
 
@@ -56,8 +62,6 @@ DIRECTIONS = 10  # at most so many are shown
 DIRECTION_STEPS = 4  # on each side of the draw
 VARIATION = 0.25  # Radford et al. 2016, figure 7
 _BLANK = 255
-# Samplers fold the number of a batch into their key; no batch has this one.
-_NO_BATCH = 2**31 - 1
 
 
 def interpolation(generator: Generator, key: jax.Array) -> np.ndarray:
@@ -71,7 +75,7 @@ def interpolation(generator: Generator, key: jax.Array) -> np.ndarray:
     times = jnp.linspace(0, 1, PATH_POINTS, dtype=jnp.float32)
     path = jax.vmap(PATHS[generator.prior], (0, 0, None))
     paths = path(ends[:num_paths], ends[num_paths:], times)  # [P, T, Z]
-    keys = jnp.repeat(_noise_keys(key, num_paths), PATH_POINTS)
+    keys = jnp.repeat(noise_keys(key, num_paths), PATH_POINTS)
     latents = paths.reshape(-1, generator.latent_size)
     labels = row_labels = None
     if generator.conditional:
@@ -92,20 +96,14 @@ def truncation(generator: Generator, key: jax.Array) -> np.ndarray:
     Source: Brock et al. 2019, section 3.1.
     """
     request = _columns(generator)
-    latents = generator.latents(key, request)
-    number = len(latents)
-    noise_keys = _noise_keys(key, number + 1)
     thresholds = THRESHOLDS[generator.prior]
-    truncate = TRUNCATIONS[generator.prior]
-    rows = [truncate(latents, noise_keys[-1], threshold) for threshold in thresholds]
-    labels = np.tile(request, len(rows)) if generator.conditional else None
-    keys = jnp.tile(noise_keys[:-1], len(rows))
-    images = generator.generate(jnp.concatenate(rows), labels, keys)
+    images = truncated(generator, key, request, thresholds)
     row_labels = [
         "none" if math.isinf(threshold) else f"{threshold:.1f}"
         for threshold in thresholds
     ]
-    return image_grid(np.asarray(images), columns=number, row_labels=row_labels)
+    columns = len(images) // len(thresholds)
+    return image_grid(np.asarray(images), columns=columns, row_labels=row_labels)
 
 
 def dropout_sweep(generator: Generator, key: jax.Array) -> np.ndarray:
@@ -160,7 +158,7 @@ def directions(generator: Generator, key: jax.Array) -> np.ndarray:
             f"{row}, {names[label]}"
             for row, label in zip(row_labels, classes, strict=True)
         ]
-    keys = jnp.repeat(_noise_keys(key, 1), number * len(steps))
+    keys = jnp.repeat(noise_keys(key, 1), number * len(steps))
     images = generator.generate(
         latents.reshape(-1, generator.latent_size), labels, keys
     )
@@ -262,7 +260,7 @@ def arithmetic(
     Source: Radford et al. 2016, section 6.3.2.
     """
     a, b, c = (group.latents.mean(axis=0) for group in groups)
-    noise_key, variation_key = _noise_keys(key, 2)
+    noise_key, variation_key = noise_keys(key, 2)
     variations = jax.random.uniform(
         variation_key,
         (EXEMPLARS, a.size),
@@ -390,15 +388,7 @@ def parse_groups(text: str, spec: DatasetSpec) -> tuple[str, list]:
             if not number.strip().isdecimal():
                 raise ConfigError(f"--groups: {number!r} is no number of an image")
         return "images", [[int(number) for number in group] for group in numbers]
-    known = {name.lower(): label for label, name in enumerate(spec.class_names)}
-    known |= {str(label): label for label in range(spec.num_classes)}
-    for group in groups:
-        if group.lower() not in known:
-            raise ConfigError(
-                f"--groups: {spec.name} has no class {group!r}; known: "
-                f"{', '.join(spec.class_names)} (or 0 to {spec.num_classes - 1})"
-            )
-    return "classes", [known[group.lower()] for group in groups]
+    return "classes", [class_number(group, spec, "groups") for group in groups]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -563,17 +553,19 @@ def analyse(
     step: int | None = None,
     groups: str | None = None,
     output: pathlib.Path | None = None,
+    drawing: Drawing | None = None,
 ) -> str:
     """Writes NAME.png; returns what there is to tell, with the path.
 
     Args:
       name: one of ANALYSES, or `package.module:attribute`, a function of a Generator
         and a key that returns a picture, uint8 [H, W, C]. None: 'samples', see
-        `generator.write_samples`.
+        `samples.write_samples`.
       step: of the checkpoint; None: the latest.
       groups: of 'arithmetic', see `parse_groups`. None: the first three classes, or of
         a conditional generator images as in `image_groups`.
       output: folder for the files; None: `workdir`.
+      drawing: what 'samples' draws; None: as the config says.
 
     Raises:
       ConfigError, CheckpointError, DataError, OSError: see there.
@@ -588,7 +580,7 @@ def analyse(
     if groups is not None and name != "arithmetic":
         raise ConfigError(f"--groups is for --analysis=arithmetic, not {name}")
     if name == "samples":
-        return f"Wrote {write_samples(config, workdir, step, output)}"
+        return f"Wrote {write_samples(config, workdir, step, output, drawing)}"
     build.check_config(config, scored=False)
     config = check_evaluation_config(workdir, config)
     draw = _PICTURES[name] if name in _PICTURES else _users_analysis(name)
@@ -611,11 +603,6 @@ def _columns(generator: Generator) -> np.ndarray | int:
     if generator.conditional:
         return np.repeat(np.arange(generator.spec.num_classes), 2)
     return 2 * GRID_COLUMNS
-
-
-def _noise_keys(key: jax.Array, number: int) -> jax.Array:
-    """[number] keys for all that is drawn besides the samples of `key`."""
-    return jax.random.split(jax.random.fold_in(key, _NO_BATCH), number)
 
 
 def _row(shown: np.ndarray, right: np.ndarray) -> np.ndarray:

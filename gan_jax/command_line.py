@@ -20,6 +20,8 @@ from gan_jax.sections import choose, schedule, table_of
 
 # What absl and ml_collections raise for flags and values that they cannot take.
 _FLAG_ERRORS = (flags.Error, AttributeError, LookupError, TypeError, ValueError)
+# Flags that say what --mode=sample draws; the fields of samples.Drawing.
+DRAWING = ("format", "classes", "num", "seed", "truncation")
 # Sections whose fields are an optax function's arguments, which may be any.
 _OPEN_SECTIONS = ("generator_optimizer.arguments", "discriminator_optimizer.arguments")
 
@@ -62,11 +64,16 @@ def check_flags(given: flags.FlagValues, overrides: Sequence[str]) -> None:
     addresses = (given.coordinator, given.num_processes, given.process_id)
     if any(value is not None for value in addresses) and not given.distributed:
         stop("--coordinator, --num_processes and --process_id are for --distributed")
-    if given.step is not None and given.mode not in ("evaluate", "sample"):
-        stop("--step is for --mode=evaluate and --mode=sample")
-    for flag in ("analysis", "groups", "output"):
+    if given.step is not None and given.mode not in ("evaluate", "sample", "export"):
+        stop("--step is for --mode=evaluate, --mode=sample and --mode=export")
+    if given.output is not None and given.mode not in ("sample", "export"):
+        stop("--output is for --mode=sample and --mode=export")
+    for flag in ("analysis", "groups", *DRAWING):
         if given[flag].value is not None and given.mode != "sample":
             stop(f"--{flag} is for --mode=sample")
+    for flag in DRAWING:
+        if given[flag].value is not None and given.analysis not in (None, "samples"):
+            stop(f"--{flag} is for --mode=sample without --analysis")
 
 
 def stop(error: Exception | str) -> NoReturn:

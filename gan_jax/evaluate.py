@@ -41,7 +41,7 @@ from gan_jax.report.metric_log import (
     read_metrics,
 )
 from gan_jax.sampling import balanced_labels
-from gan_jax.workdir import EVALUATION_FILE, check_evaluation_config
+from gan_jax.workdir import EVALUATION_FILE, check_evaluation_config, load_config
 
 # Of the way from guessing to perfection; a judge below it is warned of.
 MIN_SKILL = 0.25
@@ -225,6 +225,23 @@ def _judged(
     if warnings:
         result["warnings"] = warnings
     return result
+
+
+def evaluate_run(
+    workdir: str | pathlib.Path,
+    step: int | None = None,
+    *,
+    config: ConfigDict | None = None,
+) -> dict[str, Any]:
+    """Scores the run in `workdir` and writes evaluation.json; see `evaluate`.
+
+    Args:
+      step: of the checkpoint; None: the latest, and the best besides.
+      config: in place of the run's own, for other settings of `eval`, `sampling` and
+        `classifier`.
+    """
+    workdir = local_path(workdir, "workdir")
+    return evaluate(config or load_config(workdir), workdir, step)
 
 
 def format_scores(result: dict) -> str:

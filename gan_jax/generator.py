@@ -1,6 +1,7 @@
 """Trained generators: found in a run's folder, ready to sample from."""
 
 import dataclasses
+import json
 import operator
 import pathlib
 from collections.abc import Mapping
@@ -17,13 +18,13 @@ from gan_jax.metrics import metric_named
 from gan_jax.paths import local_path
 from gan_jax.population import variables_of_members
 from gan_jax.precision import in_32_bits
-from gan_jax.random import root_keys
-from gan_jax.report.files import atomic_write
-from gan_jax.report.grids import image_grid, save_png
+from gan_jax.report.grids import image_grid
 from gan_jax.sampling import Sampler, balanced_labels
 from gan_jax.types import PyTree
-from gan_jax.workdir import check_evaluation_config, load_config
+from gan_jax.weights import fitted, load_weights
+from gan_jax.workdir import config_from_dict, load_config
 
+WEIGHTS_FILE = "generator.safetensors"
 GRID_COLUMNS = 10  # samples of a class, or in a row
 
 
@@ -185,18 +186,25 @@ def load_generator(
     config: ConfigDict | None = None,
     seed: int | None = None,
 ) -> Generator:
-    """The generator of the run in `workdir`.
+    """The generator of the run in `workdir`, or of an export.
 
     Args:
+      workdir: of a run; or a folder that `export` wrote, or its .safetensors file.
       step: of the checkpoint; None: the latest usable one.
-      config: in place of the run's own, for other settings of sampling.
+      config: in place of the run's own, for other settings of sampling. An export keeps
+        the standing statistics that it was written with.
       seed: that of a population's member; None: of its first.
 
     Raises:
       ConfigError: the folder holds no run, or none of that seed.
-      CheckpointError: no checkpoint, none of that step, or none usable.
+      CheckpointError: no checkpoint, none of that step, or none usable; an export that
+        is damaged, foreign, or of another step or seed.
     """
     workdir = local_path(workdir, "workdir")
+    if workdir.suffix == ".safetensors":
+        return _load_exported(workdir, step, config, seed)
+    if (workdir / WEIGHTS_FILE).exists():
+        return _load_exported(workdir / WEIGHTS_FILE, step, config, seed)
     config = config or load_config(workdir)
     seeds = build.seeds(config)
     if seed is not None and seed not in seeds:
@@ -240,6 +248,37 @@ def load_generators(
     ]
 
 
+@in_32_bits
+def _load_exported(
+    path: pathlib.Path, step: int | None, config: ConfigDict | None, seed: int | None
+) -> Generator:
+    arrays, metadata = load_weights(path)
+    try:
+        config = config or config_from_dict(json.loads(metadata["config"]))
+        data = json.loads(metadata["data"])
+        of = {name: int(metadata[name]) for name in ("step", "seed")}
+    except (KeyError, ValueError) as error:
+        raise CheckpointError(f"{path} has damaged metadata: {error}") from error
+    for name, wanted in (("step", step), ("seed", seed)):
+        if wanted not in (None, of[name]):
+            raise CheckpointError(f"{path} is of {name} {of[name]}, not {wanted}")
+    spec = DatasetSpec(
+        **{
+            field: tuple(value) if isinstance(value, list) else value
+            for field, value in data.items()
+        }
+    )
+    gan = build.build_gan(config, spec)
+    template, _ = jax.eval_shape(gan.init, jax.random.key(0), gan.no_examples())
+    return Generator(
+        spec,
+        gan.conditional,
+        of["step"],
+        build.build_sampler(config, gan),
+        fitted(path, arrays, template),
+    )
+
+
 def open_checkpoints(
     config: ConfigDict,
     workdir: pathlib.Path,
@@ -270,36 +309,3 @@ def sample_grid(generator: Generator, key: jax.Array) -> np.ndarray:
     images = np.asarray(generator.sample(key, grid_request(generator)))
     row_labels = generator.spec.class_names if generator.conditional else None
     return image_grid(images, columns=GRID_COLUMNS, row_labels=row_labels)
-
-
-@in_32_bits
-def write_samples(
-    config: ConfigDict,
-    workdir: pathlib.Path,
-    step: int | None = None,
-    output: pathlib.Path | None = None,
-) -> pathlib.Path:
-    """Writes samples.npz and samples.png of a checkpoint; returns the former's path.
-
-    samples.npz holds `images` uint8 [N, H, W, C] and `labels` int32 [N] (of an
-    unconditional generator all -1) with N `build.number_of_samples`; samples.png a
-    grid. They are written to `output`, or else to `workdir`.
-
-    Raises:
-      ConfigError, CheckpointError: see there.
-    """
-    build.check_config(config, scored=False)
-    config = check_evaluation_config(workdir, config)
-    generator = load_generator(workdir, step, config=config)
-    key = root_keys(config.seed)["samples"]
-    num_samples = build.number_of_samples(config)
-    images = np.asarray(generator.sample(key, num_samples))
-    labels = np.full(num_samples, -1, np.int32)
-    if generator.conditional:
-        labels = balanced_labels(num_samples, generator.spec.num_classes)
-    output = output or workdir
-    path = output / "samples.npz"
-    with atomic_write(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, images=images, labels=labels)
-    save_png(output / "samples.png", sample_grid(generator, key))
-    return path

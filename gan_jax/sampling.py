@@ -44,6 +44,53 @@ class Sampler:
             return images
         return images[positions]
 
+    def traced(
+        self, variables: dict[str, PyTree], key: jax.Array, labels: jax.Array
+    ) -> jax.Array:
+        """As `__call__`, for labels int32 [N] whose values are not known yet.
+
+        N may be a symbolic dimension. Labels are not checked.
+        """
+        if self.gan.conditional and self._batches_are_mixed:
+            return self._pick(variables, key, labels)
+        number = labels.shape[0]
+        num_batches = -(-number // self.batch_size)
+        places = jnp.arange(num_batches * self.batch_size, dtype=jnp.int32)
+        padded = jnp.where(
+            places < number,
+            labels[jnp.minimum(places, number - 1)],
+            places % self.gan.num_classes,
+        )
+        images = self._generate_batches(
+            variables, key, padded.reshape(num_batches, self.batch_size)
+        )
+        return images[jnp.arange(number, dtype=jnp.int32)]
+
+    def _pick(self, variables, key, labels):
+        """Images of `_balanced_plan`, each from the batch that has it."""
+        number, num_classes = labels.shape[0], self.gan.num_classes
+        is_class = labels[:, None] == jnp.arange(num_classes, dtype=jnp.int32)
+        so_far = jnp.cumsum(is_class, axis=0, dtype=jnp.int32)  # of each class
+        earlier = jnp.sum(so_far * is_class, axis=1, dtype=jnp.int32) - 1
+        positions = labels + num_classes * earlier
+
+        def add_batch(batch, images):
+            latents, dropout_key = self._draw(key, batch)
+            places = jnp.arange(self.batch_size, dtype=jnp.int32)
+            batch_labels = (batch * self.batch_size + places) % num_classes
+            made = self.gan.generate(variables, latents, batch_labels, dropout_key)
+            is_here = positions // self.batch_size == batch
+            return jnp.where(
+                is_here[:, None, None, None], made[positions % self.batch_size], images
+            )
+
+        return jax.lax.fori_loop(
+            0,
+            positions.max() // self.batch_size + 1,
+            add_batch,
+            jnp.zeros((number, *self.gan.image_shape), jnp.uint8),
+        )
+
     def settled(self, variables: dict[str, PyTree]) -> dict[str, PyTree]:
         """Variables whose moving statistics are those of their own weights.
 

@@ -167,6 +167,11 @@ def load_config(workdir: pathlib.Path) -> ConfigDict:
     """
     values = _read_config(workdir)
     values.pop(HISTORY, None)
+    return config_from_dict(values)
+
+
+def config_from_dict(values: dict[str, Any]) -> ConfigDict:
+    """The config of which `config_to_dict` made JSON values."""
     return ConfigDict(_with_tuples(values))
 
 

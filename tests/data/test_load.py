@@ -77,7 +77,10 @@ def test_files_of_a_set_of_ones_own(stripes):
         ("stripes:floats", "stripes:floats, train_images: expected uint8.*float64"),
         ("stripes:pair", "stripes:pair must return a Dataset, not tuple"),
         ("stripes:absent", "the data source is 'stripes:absent'.*no 'absent'"),
-        ("flies", "unknown data source .flies.; known: embedded, files, tfds, folder, or"),
+        (
+            "flies",
+            "unknown data source .flies.; known: embedded, files, tfds, folder, or",
+        ),
         ("embedded", "only mnist is embedded, not stripes"),
     ],
 )

@@ -5,7 +5,10 @@ times slower inside `lax.scan` and `lax.fori_loop`; matrix products are not. Pro
 patches take the definition's multiplications, Fourier transforms often fewer.
 """
 
+import contextlib
+import contextvars
 import math
+from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +22,23 @@ FORMULATIONS = ("patches", "fourier", "xla")
 # jax 0.10.2. Fitted to 29 layers of this project's systems, with both their gradients;
 # `python -m benchmarks.convolutions` fits them anew.
 _MILLISECONDS = {"patches": (4.2e-8, 9.7e-7), "fourier": (1.9e-8, 4.0e-6)}
+_PLATFORM: contextvars.ContextVar[str | None] = contextvars.ContextVar(
+    "platform", default=None
+)
+
+
+@contextlib.contextmanager
+def written_for(platform: str) -> Iterator[None]:
+    """What is traced in the block is for this platform, 'cpu' or 'cuda'.
+
+    JAX keeps traces of jitted functions and knows nothing of this block: what is jitted
+    in it must be traced in it for the first time.
+    """
+    token = _PLATFORM.set(platform)
+    try:
+        yield
+    finally:
+        _PLATFORM.reset(token)
 
 
 def choose(
@@ -32,11 +52,13 @@ def choose(
 ) -> str:
     """The formulation, if one is named, or the fastest one on this backend.
 
+    Inside `written_for` on that platform.
+
     `channels` are those of the grid's images, `features` those of its patches' values.
     Raises ValueError for an unknown one.
     """
     if formulation is None:
-        if jax.default_backend() != "cpu":
+        if (_PLATFORM.get() or jax.default_backend()) != "cpu":
             return "xla"
         # Sums of many rounded terms are no Fourier transform.
         if not fourier_allowed or dtype != jnp.float32:
