@@ -2,7 +2,7 @@
 
 import importlib
 import sys
-import types
+from types import ModuleType  # not `import types`: gan_jax.types takes that name
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ def __getattr__(name: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
-class _Package(types.ModuleType):
+class _Package(ModuleType):
     """Keeps the functions `train`, `evaluate`, `export` in front of their modules.
 
     Whoever imports gan_jax.train has Python set gan_jax's attribute of that name.
     """
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name not in _HOMES:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
 
 

@@ -9,13 +9,16 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import orbax.checkpoint as ocp
 from absl import logging
+
+if TYPE_CHECKING:
+    # Where it is used it is imported: that takes a second, and exports need none.
+    import orbax.checkpoint as ocp
 
 _STATE = "state"
 _DATA = "data"
@@ -82,6 +85,8 @@ class Checkpointer:
         Raises CheckpointError if `step` is not after the latest step, or if this write
         or the one before fails.
         """
+        import orbax.checkpoint as ocp
+
         latest = self.latest_step()
         if latest is not None and step <= latest:
             raise CheckpointError(
@@ -214,8 +219,10 @@ class Checkpointer:
                 f"there are steps {self._steps_on_disk()}"
             )
 
-    def _open_writer(self) -> ocp.CheckpointManager:
+    def _open_writer(self) -> "ocp.CheckpointManager":
         """The manager that writes, on a directory freed of what does not count."""
+        import orbax.checkpoint as ocp
+
         if self._damaged:
             self._close_writer()
         if self._writer is None:
@@ -250,6 +257,8 @@ class Checkpointer:
         )
 
     def _read_manifest(self, step: int) -> dict[str, Any]:
+        import orbax.checkpoint as ocp
+
         try:
             path = self._path(step) / _MANIFEST
             manifest = ocp.JsonCheckpointHandler().restore(path)
@@ -291,6 +300,8 @@ class Checkpointer:
                 raise CheckpointError(f"{where} {path} is not in the state")
 
     def _read_data(self, step: int, sha256: str) -> np.ndarray:
+        import orbax.checkpoint as ocp
+
         try:
             # Each process reads for itself, and not all of them may.
             alone = ocp.options.MultiprocessingOptions(

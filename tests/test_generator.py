@@ -12,11 +12,13 @@ from ml_collections import ConfigDict
 from PIL import Image
 
 import gan_jax
-from gan_jax import build, generator, training
+from gan_jax import build, training
+from gan_jax import samples as samples_module
 from gan_jax.build import ConfigError
 from gan_jax.checkpoint import CheckpointError
-from gan_jax.generator import load_generator, open_checkpoints, write_samples
+from gan_jax.generator import load_generator, open_checkpoints
 from gan_jax.random import root_keys
+from gan_jax.samples import write_samples
 from gan_jax.sampling import Sampler
 from gan_jax.workdir import config_to_dict
 
@@ -309,7 +311,7 @@ def test_few_samples_may_be_written_of_a_run_that_is_scored_in_many_splits(
 
 def test_unconditional_samples_have_no_labels(tiny_run, loaded, monkeypatch, tmp_path):
     unconditional = dataclasses.replace(loaded, conditional=False)
-    monkeypatch.setattr(generator, "load_generator", lambda *a, **k: unconditional)
+    monkeypatch.setattr(samples_module, "load_generator", lambda *a, **k: unconditional)
     config, workdir = tiny_run
     shutil.copy(workdir / "config.json", tmp_path)
 

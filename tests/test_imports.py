@@ -26,11 +26,11 @@ LAYERS = (
     {"augmentation_value"},
     {"sections"},
     {"sampling", "steps", "describe", "calendar"},
-    {"population"},
+    {"population", "weights"},
     {"build"},
     {"command_line", "training", "workdir"},
     {"generator", "run_report"},
-    {"evaluate", "projection"},
+    {"evaluate", "export", "projection", "samples"},
     {"analyses", "train"},
     {"sweep"},
     {"__init__"},
@@ -38,11 +38,14 @@ LAYERS = (
 # Packages that only these modules of gan_jax may import.
 OWNERS = {
     "orbax": {"checkpoint"},
+    "safetensors": {"weights"},
     "ml_collections": {
         "analyses",
         "build",
         "calendar",
         "command_line",
+        "export",
+        "samples",
         "sections",
         "training",
         "workdir",

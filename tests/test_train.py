@@ -6,6 +6,7 @@ import math
 import os
 import shutil
 import signal
+import sys
 import time
 
 import chex
@@ -18,6 +19,7 @@ from PIL import Image
 from gan_jax import build, training
 from gan_jax.build import ConfigError
 from gan_jax.data.batches import fixed_order
+from gan_jax.evaluate import Judge
 from gan_jax.generator import load_generator, open_checkpoints
 from gan_jax.interrupts import Interrupts, caught_interrupts
 from gan_jax.lock import BusyError
@@ -27,6 +29,8 @@ from gan_jax.report.metric_log import MetricLog
 from gan_jax.train import TrainingDivergedError, train
 from gan_jax.types import Batch
 from gan_jax.workdir import locked_workdir
+
+TRAIN = sys.modules["gan_jax.train"]  # gan_jax.train is the function
 
 
 @pytest.fixture(scope="module")
@@ -261,7 +265,7 @@ def test_a_judge_that_fails_costs_no_checkpoint(
         raise OSError("no judge today")
 
     with monkeypatch.context() as patch:
-        patch.setattr("gan_jax.train.Judge.load_or_train", fail)
+        patch.setattr(Judge, "load_or_train", fail)
         with pytest.raises(OSError, match="no judge today"):
             train(config, tmp_path)
     steps = [path.name for path in (tmp_path / "checkpoints").iterdir()]
@@ -288,9 +292,7 @@ def test_a_run_killed_between_checkpoint_and_pictures_makes_them_later(
     with monkeypatch.context() as patch:
         # At step 0, and then not any more.
         calls = iter([save_png])
-        patch.setattr(
-            "gan_jax.train.save_png", lambda *args: next(calls, killed)(*args)
-        )
+        patch.setattr(TRAIN, "save_png", lambda *args: next(calls, killed)(*args))
         with pytest.raises(KeyboardInterrupt):
             train(config, tmp_path)
     assert [row["step"] for row in logged(tmp_path)] == [4]
@@ -320,10 +322,10 @@ def test_the_best_is_known_after_a_resumption(tiny_run, tiny_world, tmp_path):
         return of_step
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gan_jax.train.Judge.score", score(12))
+        patch.setattr(Judge, "score", score(12))
         with pytest.raises(Stop):
             train(config, tmp_path)
-        patch.setattr("gan_jax.train.Judge.score", score(None))
+        patch.setattr(Judge, "score", score(None))
         assert train(config, tmp_path)
 
     steps = {int(path.name) for path in (tmp_path / "checkpoints").iterdir()}
@@ -354,7 +356,7 @@ def test_an_interrupt_in_the_last_moments_is_one(run, monkeypatch):
         interrupts._set()
         yield interrupts
 
-    monkeypatch.setattr("gan_jax.train.caught_interrupts", interrupted)
+    monkeypatch.setattr(TRAIN, "caught_interrupts", interrupted)
 
     assert not train(config, workdir)
 
@@ -535,7 +537,8 @@ def test_the_best_of_an_extended_run_is_that_of_the_longer_one(
     """The end of the shorter one was scored just because it was the end."""
     scores = {8: 3.0, 13: 9.0, 16: 1.0, 20: 2.0, 24: 2.5}
     monkeypatch.setattr(
-        "gan_jax.train.Judge.score",
+        Judge,
+        "score",
         lambda judge, metric, generator, key, **kwargs: scores[generator.step],
     )
     fields = {"checkpoint_every": 8, "checkpoints.keep_latest": 1}
@@ -683,7 +686,7 @@ def test_a_run_that_was_interrupted_keeps_its_row(
                 interrupts.append(caught)
                 yield caught
 
-        patch.setattr("gan_jax.train.caught_interrupts", kept)
+        patch.setattr(TRAIN, "caught_interrupts", kept)
         patch.setattr(MetricLog, "write", write_and_interrupt)
         assert not train(config, tmp_path)
     assert means(tmp_path) == {4: 2.5, 8: 6.5}
