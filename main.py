@@ -74,11 +74,8 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> None:
             case "sample":
                 output = local_path(_OUTPUT.value or workdir, "output")
                 what = _ANALYSIS.value, _STEP.value, _GROUPS.value
-                given = {name: flags.FLAGS[name].value for name in DRAWING}
-                given = {
-                    name: value for name, value in given.items() if value is not None
-                }
-                print(analyse(config, workdir, *what, output, Drawing(**given)))
+                drawing = Drawing(*(flags.FLAGS[name].value for name in DRAWING))
+                print(analyse(config, workdir, *what, output, drawing))
             case "export":
                 folder = export(
                     workdir, _STEP.value, config=config, output=_OUTPUT.value

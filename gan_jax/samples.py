@@ -32,14 +32,14 @@ class Drawing:
     """What --mode=sample draws, and as what files. None: as the run's config says.
 
     Attributes:
-      format: 'npz', one file; 'png', a file for each image.
+      format: 'npz', one file, which is the default; 'png', a file for each image.
       classes: names or numbers of classes, joined by commas, drawn in turn.
       num: number of images.
       seed: of the draw.
       truncation: threshold of the latents, see `latents.TRUNCATIONS`.
     """
 
-    format: str = "npz"
+    format: str | None = None
     classes: str | None = None
     num: int | None = None
     seed: int | None = None

@@ -18,7 +18,7 @@ from PIL import Image
 
 from gan_jax import build, training
 from gan_jax.data import SPECS
-from gan_jax.generator import open_checkpoints
+from gan_jax.generator import load_generator, open_checkpoints
 from gan_jax.workdir import load_config
 
 # Programs, signals and a trained judge.
@@ -236,6 +236,45 @@ def test_samples(finished, run):
     assert len(np.unique(images, axis=0)) == 200
     with Image.open(workdir / "samples.png") as image:
         image.verify()
+
+
+def test_export(finished, run, tmp_path):
+    workdir, *_ = finished
+
+    output, errors = run(
+        [f"--workdir={workdir}", "--mode=export", f"--output={tmp_path / 'out'}"]
+    )
+
+    assert (output, errors) == (f"Wrote {tmp_path / 'out'}\n", "")
+    evaluation = json.loads((workdir / "evaluation.json").read_text())
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert f"| GAN-test | {100 * evaluation['gan_test']['mean']:.2f} ± " in card
+    loaded, own = load_generator(tmp_path / "out"), load_generator(workdir)
+    key = jax.random.key(1)
+    np.testing.assert_array_equal(loaded.sample(key, 30), own.sample(key, 30))
+
+
+def test_samples_as_asked_for(finished, run, tmp_path):
+    workdir, *_ = finished
+    asked = ["--classes=7,2", "--num=3", "--seed=4", "--truncation=1.5"]
+
+    run([f"--workdir={workdir}", "--mode=sample", f"--output={tmp_path}", *asked])
+    run(
+        [
+            f"--workdir={workdir}",
+            "--mode=sample",
+            f"--output={tmp_path}",
+            "--format=png",
+            *asked,
+        ]
+    )
+
+    with np.load(tmp_path / "samples.npz") as samples:
+        assert samples["labels"].tolist() == [7, 2, 7]
+        images = samples["images"]
+    for index, label in enumerate([7, 2, 7]):
+        with Image.open(tmp_path / "images" / f"{index:06d}_{label}.png") as picture:
+            np.testing.assert_array_equal(np.asarray(picture), images[index, ..., 0])
 
 
 def test_samples_of_another_number_in_another_place(finished, run, tmp_path):
@@ -565,6 +604,26 @@ MISTAKES = {
             "--groups=0+1,2",
         ],
         "--groups is '0\\+1,2'; it must be three groups",
+    ),
+    "unknown class": (
+        ["--workdir={run}", "--mode=sample", "--classes=3,trouser"],
+        "^error: --classes: mnist has no class 'trouser'; known: 0, 1, ",
+    ),
+    "no samples": (
+        ["--workdir={run}", "--mode=sample", "--num=0"],
+        "^error: --num is 0; it must be >= 1$",
+    ),
+    "another format": (
+        ["--workdir={run}", "--mode=sample", "--format=gif"],
+        "format=gif.*npz.*png",
+    ),
+    "classes of an export": (
+        ["--workdir={run}", "--mode=export", "--classes=3"],
+        "--classes is for --mode=sample",
+    ),
+    "export of no such step": (
+        ["--workdir={run}", "--mode=export", "--step=7"],
+        "step 7|{run}/checkpoints/7",
     ),
     "analysis in training": (
         [*SMALL, "--workdir={run}", "--analysis=dropout"],
