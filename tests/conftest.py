@@ -19,12 +19,14 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from gan_jax import build
+from gan_jax import build, training
 from gan_jax.classifier import ClassifierSettings
 from gan_jax.command_line import update
 from gan_jax.data import Dataset, DatasetSpec, load_dataset
+from gan_jax.generator import open_checkpoints
 from gan_jax.train import train
 from gan_jax.types import Batch
+from gan_jax.workdir import save_config
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
@@ -131,6 +133,28 @@ def quick_judge() -> ClassifierSettings:
 def stack(batches: list[Batch]) -> Batch:
     """Real batches as a train step takes them, [number, B, ...]."""
     return jax.tree.map(lambda *arrays: jnp.stack(arrays), *batches)
+
+
+def saved_run(config, workdir):
+    """A run of one checkpoint, step 5, whose variables look trained; nothing is run."""
+    gan = build.build_gan(config, build.dataset_spec(config))
+    shapes = jax.eval_shape(
+        lambda: training.build_training(config, gan, 1, [gan.no_examples()])[1]
+    )
+    random = np.random.default_rng(0)
+
+    def trained(leaf):
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            return jax.random.key(0)
+        values = random.normal(scale=0.3, size=leaf.shape)
+        if leaf.ndim == 1:
+            values = 0.5 + abs(values)  # scales and variances
+        return values.astype(leaf.dtype)
+
+    state = jax.tree.map(trained, shapes)
+    save_config(workdir, config)
+    with open_checkpoints(config, workdir) as checkpoints:
+        checkpoints.save(5, state)
 
 
 def small_network(network: ConfigDict) -> None:

@@ -13,22 +13,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import saved_run
 from jax import export as jax_export
 from PIL import Image
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 import gan_jax
-from gan_jax import build, training
 from gan_jax.build import ConfigError
 from gan_jax.checkpoint import CheckpointError
 from gan_jax.command_line import update
 from gan_jax.export import export, model_card
-from gan_jax.generator import load_generator, open_checkpoints
-from gan_jax.workdir import config_from_dict, config_to_dict, save_config
+from gan_jax.generator import load_generator
+from gan_jax.workdir import config_from_dict, config_to_dict
 
 KEY = jax.random.key(3)
-STEP = 5
+STEP = 5  # of `saved_run`
 # Name, model, fields and whether an image depends on its batch. Batches are of 11.
 RUNS = {
     # Conditional batch norm, averaged weights, standing statistics, convolutions.
@@ -37,27 +37,6 @@ RUNS = {
     "unconditional": ("mlp_gan_mnist", "3", {}, False),
     "unconditional_in_train_mode": ("mlp_gan_mnist", "2", {}, True),
 }
-
-
-def saved_run(config, workdir):
-    """A run of one checkpoint, whose variables look trained."""
-    gan = build.build_gan(config, build.dataset_spec(config))
-    state = training.build_training(config, gan, 1, [gan.no_examples()])[1]
-    random = np.random.default_rng(0)
-
-    def trained(leaf):
-        if leaf.dtype != jnp.float32:
-            return leaf
-        noise = random.normal(scale=0.3, size=leaf.shape).astype(np.float32)
-        return jnp.abs(leaf + noise) if leaf.ndim == 1 else leaf + noise
-
-    average = state.gan.ema and jax.tree.map(trained, state.gan.ema)
-    latest = jax.tree.map(trained, state.gan.generator.params)
-    player = state.gan.generator.replace(params=latest)
-    state = state.replace(gan=state.gan.replace(generator=player, ema=average))
-    save_config(workdir, config)
-    with open_checkpoints(config, workdir) as checkpoints:
-        checkpoints.save(STEP, state)
 
 
 @pytest.fixture(scope="module", params=RUNS)

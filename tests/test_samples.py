@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from absl import flags
+from conftest import saved_run
 from PIL import Image
 
 from gan_jax import analyses, build
@@ -18,13 +19,24 @@ from gan_jax.samples import Drawing, truncated, write_samples
 
 
 @pytest.fixture(scope="module")
-def draw(tiny_run, tmp_path_factory):
+def run(small_config, tmp_path_factory):
+    """(config, workdir) of a small conditional run."""
+    config = small_config({"generator.hidden_sizes": (8,)})
+    workdir = tmp_path_factory.mktemp("run")
+    saved_run(config, workdir)
+    return config, workdir
+
+
+@pytest.fixture(scope="module")
+def draw(run, tmp_path_factory):
     """draw(field=value, ...) -> (images, labels, folder)."""
-    config, workdir = tiny_run
+    config, workdir = run
 
     def draw(**fields):
         folder = tmp_path_factory.mktemp("drawn")
-        path = write_samples(config, workdir, output=folder, drawing=Drawing(**fields))
+        # The config's own number of images is that of the scores.
+        drawing = Drawing(**{"num": 20} | fields)
+        path = write_samples(config, workdir, output=folder, drawing=drawing)
         with np.load(path) as drawn:
             return drawn["images"], drawn["labels"], folder
 
@@ -32,8 +44,8 @@ def draw(tiny_run, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def generator(tiny_run):
-    return load_generator(tiny_run[1])
+def generator(run):
+    return load_generator(run[1])
 
 
 def sampled(generator, labels, seed=0):
@@ -75,8 +87,8 @@ def test_truncation_is_that_of_the_analysis(draw, generator, monkeypatch):
     assert not np.array_equal(images, plain)
 
 
-def test_a_file_for_each_image(tiny_run, draw, tmp_path):
-    config, workdir = tiny_run
+def test_a_file_for_each_image(run, draw, tmp_path):
+    config, workdir = run
     images, labels, _ = draw(classes="2,7", num=5)
     drawing = Drawing(format="png", classes="2,7", num=5)
 
