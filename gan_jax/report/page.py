@@ -285,17 +285,16 @@ def _late(run: Run) -> str:
 def _charts(run: Run) -> list[Chart]:
     charts = []
     for title, labels in _PANELS.items():
-        is_accuracy = title == "Discriminator's accuracy (%)"
+        scale, limits = (100, _ACCURACY_LIMITS) if "%" in title else (1, None)
         names = {
             f"{prefix}{name}": f"{label}{note}"
             for prefix, note in _PHASES.items()
             for name, label in labels.items()
         }
         lines = [
-            line_of(run.rows, name, label, scale=100 if is_accuracy else 1, color=color)
+            line_of(run.rows, name, label, scale=scale, color=color)
             for color, (name, label) in enumerate(names.items())
         ]
-        limits = _ACCURACY_LIMITS if is_accuracy else None
         charts += _chart_of(title, lines, limits)
     for name, metric in _logged_scores([run]).items():
         line = line_of(run.rows, name, metric.title, scale=metric.scale)
