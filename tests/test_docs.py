@@ -28,6 +28,7 @@ from gan_jax.sweep import load_sweep
 from gan_jax.workdir import check_evaluation_config, save_config
 
 COMMANDS = [command for page in PAGES + SCRIPTS for command in pages.commands(page)]
+READERS = ("evaluate", "sample", "export", "report")  # modes of a run that is there
 # What a run of a second or two needs.
 TINY = {
     "num_steps": 4,
@@ -131,12 +132,12 @@ def check(command: Command) -> None:
         check_sweep(arguments)
         return
     workdir = pathlib.Path("run")
-    if command.mode in ("evaluate", "sample"):
+    if command.mode in READERS:
         workdir.mkdir()
         save_config(workdir, parse(training_of(command).arguments(), workdir))
     config = parse(arguments, workdir)
     check_config(config)
-    if command.mode in ("evaluate", "sample"):
+    if command.mode in READERS:
         check_evaluation_config(workdir, config)
     analysis = command.flag("analysis")
     if analysis and analysis not in ANALYSES:

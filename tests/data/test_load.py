@@ -105,7 +105,7 @@ def test_configs_name_them(stripes, small_config):
         ({"data.name": "stripes:numbered"}, "data.name is .* no DatasetSpec"),
         ({"data.name": "stripe:SPEC"}, "data.name is .*cannot be imported"),
         ({"data.source": "stripes:absent"}, "data.source is .*no 'absent'"),
-        ({"data.source": "tdfs"}, "data.source is 'tdfs'; known: 'embedded'"),
+        ({"data.source": "tdfs"}, "data.source is 'tdfs': unknown.*known: embedded"),
     ],
 )
 def test_names_that_lead_nowhere(stripes, small_config, fields, message):
