@@ -60,6 +60,7 @@ def main() -> None:
         "share": round(steps * config.batch_size / _images(intended, num_train), 5),
         "ms_per_step": round(1000 * float(np.median(per_step)), 1),
         "cores": os.cpu_count(),
+        "beside_other_work": arguments.beside_other_work,
         "minutes": round(float(np.dot(numbers, per_step)) / 60, 1),
         "machine": arguments.machine or _machine(),
         "versions": {"python": platform.python_version()}
@@ -84,6 +85,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--note", default="", help="what the picture shows")
     parser.add_argument("--machine", help="if the run was made on another one")
     parser.add_argument("--commit", help="if the run was made by another one")
+    parser.add_argument("--beside-other-work", action="store_true", help="of its times")
     arguments = parser.parse_args()
     for file in (CONFIG_FILE, EVALUATION_FILE):
         if not (arguments.workdir / file).is_file():

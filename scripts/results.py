@@ -209,6 +209,8 @@ def _length(run: Run) -> str:
         parts.append(f"{content['ms_per_step']:,.0f} ms/step")
         if content["cores"] == 1:
             parts.append("on one core")
+        if content.get("beside_other_work"):
+            parts.append("(other work beside)")
     return "<br>".join(map(_whole, parts))
 
 
@@ -267,7 +269,16 @@ def _index(pages: dict[str, dict]) -> str:
         "",
         (RESULTS / "pages" / "index.md").read_text(encoding="utf-8").strip(),
         "",
+        "## What the reports found, and what came out here",
+        "",
+        _line(["finding", "report", "here"]),
+        _line(["---"] * 3),
     ]
+    for name, page in pages.items():
+        link = f"[{page['title'].partition(':')[0]}]({name}.md#findings-of-the-report)"
+        for finding in page.get("findings", ()):
+            lines.append(_line([finding["claim"], link, finding["verdict"]]))
+    lines.append("")
     return "\n".join(lines)
 
 

@@ -28,6 +28,7 @@ from gan_jax.sweep import load_sweep
 from gan_jax.workdir import check_evaluation_config, save_config
 
 COMMANDS = [command for page in PAGES + SCRIPTS for command in pages.commands(page)]
+OTHER_PAGES = [ROOT / "CONTRIBUTING.md", *sorted((ROOT / "results").glob("*.md"))]
 READERS = ("evaluate", "sample", "export", "report")  # modes of a run that is there
 # What a run of a second or two needs.
 TINY = {
@@ -289,7 +290,7 @@ def test_scripts_save_a_run_that_is_to_stop(script, tmp_path):
 # Links.
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
+@pytest.mark.parametrize("page", PAGES + OTHER_PAGES, ids=name)
 def test_links_lead_somewhere(page):
     assert pages.broken_links(page) == []
 
