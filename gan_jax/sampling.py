@@ -69,7 +69,7 @@ class Sampler:
     def _pick(self, variables, key, labels):
         """Images of `_balanced_plan`, each from the batch that has it."""
         number, num_classes = labels.shape[0], self.gan.num_classes
-        is_class = labels[:, None] == jnp.arange(num_classes, dtype=jnp.int32)
+        is_class = labels[:, None] == jnp.arange(num_classes, dtype=jnp.int32)[None]
         so_far = jnp.cumsum(is_class, axis=0, dtype=jnp.int32)  # of each class
         earlier = jnp.sum(so_far * is_class, axis=1, dtype=jnp.int32) - 1
         positions = labels + num_classes * earlier
