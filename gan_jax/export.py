@@ -146,7 +146,9 @@ def model_card(
         f"G {config.generator_optimizer.learning_rate}",
         "averaged weights": config.ema_decay or "none",
         "sampling mode": config.modes.generator_in_sampling,
-        "standing statistics": f"{sampler.standing_batches} batches",
+        "standing statistics": f"{sampler.standing_batches} batches"
+        if sampler.standing_batches
+        else "none",
     }
     total, _ = count_params(generator.variables)
     lines = [
@@ -154,7 +156,8 @@ def model_card(
         "",
         f"A {kind} generator of images {height} x {width} x {channels}, trained by "
         f"gan_jax {importlib.metadata.version('gan_jax')} (jax {jax.__version__}): "
-        f"step {generator.step:,}, seed {config.seed}, {total:,} numbers.",
+        f"step {generator.step:,}, seed {config.seed}, {total:,} "
+        "parameters, moving statistics included.",
         "",
         f"![Samples]({PICTURE_FILE})",
         "",
@@ -182,9 +185,7 @@ def model_card(
     return "\n".join(lines)
 
 
-_USE = """The three ways give the same images on the same machine.
-
-With gan_jax:
+_USE = """With gan_jax:
 
 ```python
 import gan_jax, jax
@@ -192,7 +193,8 @@ generator = gan_jax.load_generator("FOLDER")
 images = generator.sample(jax.random.key(0), {labels})  # uint8 [3, H, W, C]
 ```
 
-With JAX alone (`pip install jax flatbuffers`), on a CPU or an NVIDIA GPU:
+With JAX alone (`pip install jax flatbuffers`), on a CPU or an NVIDIA GPU; on the same
+machine the same images:
 
 ```python
 import jax, pathlib
@@ -203,7 +205,7 @@ key = jax.random.key_data(jax.random.key(0))
 images = program.call(key, jnp.array([3, 1, 4], jnp.int32))  # uint8 [3, H, W, C]
 ```
 
-The weights, with `safetensors` and NumPy:
+The weights for a program of your own, with `safetensors` and NumPy:
 
 ```python
 import json
