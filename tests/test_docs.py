@@ -252,6 +252,7 @@ STAND_INS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", SCRIPTS, ids=name)
 def test_scripts_save_a_run_that_is_to_stop(script, tmp_path):
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
@@ -273,13 +274,19 @@ def test_scripts_save_a_run_that_is_to_stop(script, tmp_path):
         env=environment,
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
     while not (tmp_path / "started").exists():
         assert process.poll() is None
         time.sleep(0.02)
 
+    time.sleep(0.5)  # for the shell to note its child's number
     process.send_signal(number)
-    output, _ = process.communicate(timeout=60)
+    try:
+        output, _ = process.communicate(timeout=60)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
     if script.suffix == ".yaml":
         assert (output.split(), process.returncode) == (["saved"], 1)
