@@ -28,18 +28,23 @@ from gan_jax.interrupts import announced_interrupts, let_second_signal_end_proce
 from gan_jax.paths import local_path
 from gan_jax.run_report import write_report
 from gan_jax.samples import FORMATS, Drawing
+from gan_jax.score import score_images
 from gan_jax.sweep import RUN_ERRORS, SweepError, run_sweep
 from gan_jax.train import train
 from gan_jax.workdir import default_workdir, load_config
 
 _CONFIG = flags.DEFINE_string("config", None, "Config FILE[:ARGUMENT].")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run. Default: runs/NAME")
-_MODES = ["train", "evaluate", "sample", "export", "describe", "report", "sweep"]
+_MODES = [
+    *("train", "evaluate", "sample", "score"),
+    *("export", "describe", "report", "sweep"),
+]
 _MODE = flags.DEFINE_enum("mode", "train", _MODES, "What to do.")
 _STEP = flags.DEFINE_integer("step", None, "Checkpoint to use. Default: the latest.")
 _ANALYSIS = flags.DEFINE_string("analysis", None, f"What to sample: {ANALYSES}.")
 _GROUPS = flags.DEFINE_string("groups", None, "Of arithmetic: A,B,C; see README.md.")
 _OUTPUT = flags.DEFINE_string("output", None, "Folder for samples, or the export.")
+_IMAGES = flags.DEFINE_string("images", None, "File or folder of images to score.")
 _RUNS = flags.DEFINE_list("runs", [], "Folders of runs that a report compares.")
 flags.DEFINE_enum("format", None, FORMATS, "Of samples: one file, or one an image.")
 flags.DEFINE_string("classes", None, "Of samples, names or numbers: A,B,C.")
@@ -81,6 +86,8 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> None:
                     workdir, _STEP.value, config=config, output=_OUTPUT.value
                 )
                 print(f"Wrote {folder}")
+            case "score":
+                print(format_scores(score_images(config, _IMAGES.value, _OUTPUT.value)))
             case "describe":
                 build.check_config(config)
                 if not build.is_complete(config):

@@ -66,8 +66,13 @@ def check_flags(given: flags.FlagValues, overrides: Sequence[str]) -> None:
         stop("--coordinator, --num_processes and --process_id are for --distributed")
     if given.step is not None and given.mode not in ("evaluate", "sample", "export"):
         stop("--step is for --mode=evaluate, --mode=sample and --mode=export")
-    if given.output is not None and given.mode not in ("sample", "export"):
-        stop("--output is for --mode=sample and --mode=export")
+    if given.output is not None and given.mode not in ("sample", "export", "score"):
+        stop("--output is for --mode=sample, --mode=export and --mode=score")
+    scores = given.mode == "score"
+    if scores and (given.config is None or given.images is None):
+        stop("--mode=score takes --images=FILE_OR_FOLDER and --config=configs/NAME.py")
+    if given.images is not None and not scores:
+        stop("--images is for --mode=score")
     for flag in ("analysis", "groups", *DRAWING):
         if given[flag].value is not None and given.mode != "sample":
             stop(f"--{flag} is for --mode=sample")

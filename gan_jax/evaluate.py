@@ -209,8 +209,8 @@ def _judged(
     best = _best(config, workdir, generators) if step is None else None
     pool = _pool(config, workdir, generators[0].step)
     judge = Judge.load_or_train(config, dataset)
-    real_scores = _real_scores(config, judge)
-    result = real_scores | _scores(config, judge, generators, pool)
+    ceilings = real_scores(config, judge)
+    result = ceilings | _scores(config, judge, generators, pool)
     if best is not None:
         name, of_seeds = config.checkpoints.best_metric, len(generators) > 1
         result["best"] = {
@@ -221,7 +221,7 @@ def _judged(
         # Where the latest is the best, its scores are the ones above.
         if best[0].step != generators[0].step:
             result["best"] |= _best_scores(config, workdir, judge, best)
-    warnings = _warnings(config, dataset, real_scores["real_accuracy"])
+    warnings = score_warnings(config, dataset, ceilings["real_accuracy"])
     if warnings:
         result["warnings"] = warnings
     return result
@@ -254,7 +254,8 @@ def format_scores(result: dict) -> str:
         return "\n".join([*remarks_and_health, f"step {result['step']:,}: no scores"])
     judge = result["classifier"]
     best = result.get("best")
-    columns = {_title(f"step {result['step']:,}", result): result}
+    latest = f"step {result['step']:,}" if "step" in result else "these images"
+    columns = {_title(latest, result): result}
     if best and best["step"] != result["step"]:
         columns[_title(f"best, step {best['step']:,}", best)] = best
     lines = [
@@ -401,7 +402,7 @@ def _progress(title: str) -> Iterator[Callable[[int, int, float], None]]:
         yield update
 
 
-def _real_scores(config: ConfigDict, judge: Judge) -> dict[str, Any]:
+def real_scores(config: ConfigDict, judge: Judge) -> dict[str, Any]:
     """The ceilings: the judge's scores of the real test images.
 
     Of scores that compare with these: training images' in place of generated ones.
@@ -430,7 +431,9 @@ def _real_scores(config: ConfigDict, judge: Judge) -> dict[str, Any]:
     }
 
 
-def _warnings(config: ConfigDict, dataset: Dataset, real_accuracy: float) -> list[str]:
+def score_warnings(
+    config: ConfigDict, dataset: Dataset, real_accuracy: float
+) -> list[str]:
     """What makes the scores say less than they seem to."""
     lines = remarks(dataset)
     num_classes = dataset.spec.num_classes

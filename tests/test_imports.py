@@ -31,7 +31,7 @@ LAYERS = (
     {"command_line", "training", "workdir"},
     {"generator", "run_report"},
     {"evaluate", "export", "projection", "samples"},
-    {"analyses", "train"},
+    {"analyses", "score", "train"},
     {"sweep"},
     {"__init__"},
 )

@@ -172,7 +172,7 @@ FLAGS = {
         ({"mode": "export", "classes": "3"}, "--classes is for --mode=sample"),
         (
             {"mode": "evaluate", "output": "a"},
-            "--output is for --mode=sample and --mod",
+            "--output is for --mode=sample, --mod",
         ),
         ({"mode": "describe", "step": 3}, "--step is for --mode=evaluate, --mode=sam"),
         (

@@ -8,7 +8,7 @@ from gan_jax.data.dataset import (
     aligned,
     remarks,
 )
-from gan_jax.data.folder import PictureOptions
+from gan_jax.data.folder import PictureOptions, read_pictures
 from gan_jax.data.grayscale import grayscale_dataset, grayscale_spec
 from gan_jax.data.load import (
     OWN_SOURCES,
@@ -32,5 +32,6 @@ __all__ = [
     "grayscale_spec",
     "is_own",
     "load_dataset",
+    "read_pictures",
     "remarks",
 ]

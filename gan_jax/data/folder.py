@@ -96,6 +96,29 @@ def load_folder(*, name: str, directory: str, options: PictureOptions) -> Datase
         return decoded_once(identity, lambda: _read(name, tree, options))
 
 
+def read_pictures(
+    place: Path, options: PictureOptions
+) -> tuple[np.ndarray, list[str] | None]:
+    """All pictures of a folder or zip file, undivided, and the class of each.
+
+    Returns:
+      uint8 [N, H, W, C] and N names of classes; None: there are no classes.
+
+    Raises:
+      DataError: as `load_folder`.
+    """
+    with open_tree(place) as tree:
+        pictures = _pictures(tree)
+        decoded = decode_pictures(
+            tree,
+            [picture.path for picture in pictures],
+            image_size=options.image_size,
+            skip=options.on_error == "skip",
+        )
+    names = [pictures[row].class_name for row in decoded.rows]
+    return decoded.images, None if set(names) == {ONLY_CLASS} else names
+
+
 def _read(name: str, tree: Tree, options: PictureOptions) -> Dataset:
     pictures = _pictures(tree)
     decoded = decode_pictures(

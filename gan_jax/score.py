@@ -1,0 +1,208 @@
+"""Scores of images that any program has made: an .npz file or a folder of pictures."""
+
+import functools
+import json
+import pathlib
+import zipfile
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from gan_jax import build, metrics
+from gan_jax.build import ConfigError
+from gan_jax.data import DataError, DatasetSpec, read_pictures
+from gan_jax.evaluate import (
+    MAX_HEALTH_SAMPLES,
+    Judge,
+    gan_train,
+    real_scores,
+    score_warnings,
+)
+from gan_jax.health import unhealthy_images
+from gan_jax.metrics import metric_named
+from gan_jax.paths import local_path
+from gan_jax.precision import in_32_bits
+from gan_jax.report.files import atomic_write
+
+SCORES_FILE = "scores.json"
+# Needs other images than those that are there.
+_GENERATOR_SCORES = ("gan_train_filtered",)
+
+
+@in_32_bits
+def score_images(
+    config: ConfigDict,
+    place: str | pathlib.Path,
+    output: str | pathlib.Path | None = None,
+) -> dict[str, Any]:
+    """Scores images by the judge of the config's data set.
+
+    Each score of `eval.scores` is of all images at once, without a deviation over runs.
+    Scores that need labels are left out where there are none; so is that of filtered
+    images, which needs a generator.
+
+    Args:
+      config: of the data set, of the judge and of the scores.
+      place: an .npz with `images` (or `arr_0`), uint8 [N, H, W, C], and perhaps
+        `labels`, ints [N]; or a folder or zip file of pictures, perhaps in subfolders
+        of the classes' names.
+      output: folder for scores.json; None: none is written.
+
+    Returns:
+      What scores.json holds: as evaluation.json, with `images` in place of `step`.
+
+    Raises:
+      ConfigError, DataError: the images are not like the data set's, or too few.
+    """
+    place = local_path(place, "images")
+    build.check_config(config)
+    dataset = build.build_dataset(config)
+    if not dataset.spec.has_classes:
+        raise ConfigError(f"{config.data.name} has no classes, so no judge can score")
+    images, labels = _read(place, dataset.spec, build.picture_options(config))
+    config = config.copy_and_resolve_references().unlock()
+    config.eval.num_samples = len(images)
+    config.eval.scores, left_out = _possible(config, labels)
+    _check_number(config, place)
+    judge = Judge.load_or_train(config, dataset)
+    samples = metrics.Samples(lambda: images, labels, judge.classifier)
+    train_and_test = functools.partial(
+        gan_train,
+        test_images=dataset.test_images,
+        test_labels=dataset.test_labels,
+        num_classes=dataset.spec.num_classes,
+        settings=judge.settings,
+    )
+    scoring = metrics.Scoring(
+        generated=lambda run: samples,
+        real=judge.real,
+        settings=config.eval.to_dict() | {"gan_train_runs": 1},
+        training_set=lambda run: samples,
+        train_and_test=lambda given: train_and_test(given.images, given.labels),
+        pool=lambda checkpoint, draw: samples,
+    )
+    ceilings = real_scores(config, judge)
+    result = {
+        "images": str(place),
+        "num_samples": len(images),
+        "data": {"name": config.data.name, "source": config.data.source},
+        "metrics": {
+            name: metric_named(name).description for name in config.eval.scores
+        },
+        **ceilings,
+        "class_frequencies": metrics.class_frequencies(samples.logits).tolist(),
+    }
+    for name in config.eval.scores:
+        result |= _score(name, scoring)
+    result["warnings"] = left_out + score_warnings(
+        config, dataset, ceilings["real_accuracy"]
+    )
+    result["health"] = unhealthy_images(
+        images[:MAX_HEALTH_SAMPLES],
+        None if labels is None else labels[:MAX_HEALTH_SAMPLES],
+        training_images=dataset.train_images,
+        training_labels=dataset.train_labels,
+        test_images=dataset.test_images,
+    )
+    if output is not None:
+        path = local_path(output, "output") / SCORES_FILE
+        with atomic_write(path) as temporary:
+            temporary.write_text(json.dumps(result, indent=2) + "\n")
+    return result
+
+
+def _score(name: str, scoring: metrics.Scoring) -> dict[str, Any]:
+    metric = metric_named(name)
+    if metric.report is not None:
+        return metric.scores(name, scoring)
+    return {name: metric.value(scoring.generated(0), scoring.real, scoring.settings)}
+
+
+def _possible(
+    config: ConfigDict, labels: np.ndarray | None
+) -> tuple[tuple[str, ...], list[str]]:
+    """The scores that such images can have, and why the others are left out."""
+    kept, left_out = [], []
+    for name in config.eval.scores:
+        if name in _GENERATOR_SCORES:
+            left_out.append(f"{name} is left out: it needs a generator")
+        elif labels is None and metric_named(name).needs_labels:
+            left_out.append(f"{name} is left out: the images have no labels")
+        else:
+            kept.append(name)
+    return tuple(kept), left_out
+
+
+def _check_number(config: ConfigDict, place: pathlib.Path) -> None:
+    for name in config.eval.scores:
+        check = metric_named(name).check
+        reason = check and check(config.eval.to_dict(), config.eval.num_samples)
+        if reason:
+            raise ConfigError(f"{place}: the number of images {reason} ({name})")
+
+
+def _read(
+    place: pathlib.Path, spec: DatasetSpec, options: Any
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Images like the data set's, and their labels, int32 [N], if they have any."""
+    if place.suffix == ".npz":
+        images, labels = _read_npz(place)
+    else:
+        images, names = read_pictures(place, options)
+        labels = None if names is None else _numbers(names, spec, place)
+    if images.ndim == 3 and spec.image_shape[-1] == 1:
+        images = images[..., None]
+    if images.dtype != np.uint8 or images.shape[1:] != spec.image_shape:
+        shape = ", ".join(map(str, ("N", *spec.image_shape)))
+        raise DataError(
+            f"{place}: expected uint8 images [{shape}], as those of {spec.name}, found "
+            f"{images.dtype} {list(images.shape)}"
+        )
+    if labels is None:
+        return images, None
+    labels = np.asarray(labels)
+    if labels.shape != (len(images),) or not np.issubdtype(labels.dtype, np.integer):
+        raise DataError(
+            f"{place}: expected {len(images)} integer labels, found {labels.dtype} "
+            f"{list(labels.shape)}"
+        )
+    if (labels == -1).all():  # samples.npz of an unconditional generator
+        return images, None
+    if labels.min() < 0 or labels.max() >= spec.num_classes:
+        raise DataError(
+            f"{place}: expected labels from 0 to {spec.num_classes - 1}, found "
+            f"{labels.min()} to {labels.max()}"
+        )
+    return images, labels.astype(np.int32)
+
+
+def _read_npz(place: pathlib.Path) -> tuple[np.ndarray, np.ndarray | None]:
+    try:
+        with np.load(place) as arrays:
+            names = [name for name in ("images", "arr_0") if name in arrays]
+            if not names:
+                raise DataError(
+                    f"{place}: expected an array images, found "
+                    f"{', '.join(arrays) or 'none'}"
+                )
+            return arrays[names[0]], arrays.get("labels")
+    except FileNotFoundError:
+        raise DataError(f"{place} is not there") from None
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{place} is no .npz file that can be read: {error}") from None
+
+
+def _numbers(names: list[str], spec: DatasetSpec, place: pathlib.Path) -> np.ndarray:
+    """Classes by their names, or by their numbers."""
+    known = {str(number): number for number in range(spec.num_classes)}
+    known |= {name.lower(): label for label, name in enumerate(spec.class_names)}
+    unknown = sorted({name for name in names if name.lower() not in known})
+    if unknown:
+        raise DataError(
+            f"{place}: {spec.name} has no class {unknown[0]!r}; known: "
+            f"{', '.join(spec.class_names)}"
+        )
+    return np.array([known[name.lower()] for name in names], np.int32)

@@ -1,0 +1,151 @@
+"""Images of other programs are read, checked and scored."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import ONE_HIDDEN_LAYER
+from PIL import Image
+
+from gan_jax import metrics, score
+from gan_jax.build import ConfigError
+from gan_jax.data import DataError, load_dataset
+from gan_jax.data.folder import PictureOptions
+from gan_jax.evaluate import Judge, format_scores
+from gan_jax.score import score_images
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_dataset(name="mnist", source="embedded")
+
+
+@pytest.fixture
+def config(small_config):
+    fields = {
+        "data.source": "embedded",
+        "eval.num_splits": 2,
+        "eval.scores": ("inception_score", "gan_test", "gan_train_filtered"),
+    }
+    return small_config(ONE_HIDDEN_LAYER | fields)
+
+
+def _read(place, digits):
+    return score._read(place, digits.spec, PictureOptions())
+
+
+@pytest.mark.parametrize("name", ["images", "arr_0"])
+def test_arrays_are_read(tmp_path, digits, name):
+    images, labels = digits.test_images[:20], digits.test_labels[:20]
+    np.savez(tmp_path / "a.npz", **{name: images[..., 0]}, labels=labels.astype(int))
+    np.savez(tmp_path / "b.npz", **{name: images})
+    np.savez(tmp_path / "c.npz", **{name: images}, labels=np.full(20, -1))
+
+    read, read_labels = _read(tmp_path / "a.npz", digits)
+    np.testing.assert_array_equal(read, images)
+    np.testing.assert_array_equal(read_labels, labels)
+    assert _read(tmp_path / "b.npz", digits)[1] is None
+    assert _read(tmp_path / "c.npz", digits)[1] is None
+
+
+def test_pictures_are_read_with_the_classes_of_their_folders(tmp_path, digits):
+    for row in range(12):
+        folder = tmp_path / str(digits.test_labels[row])
+        folder.mkdir(exist_ok=True)
+        image = Image.fromarray(digits.test_images[row, ..., 0])
+        image.save(folder / f"{row}.png")
+
+    images, labels = _read(tmp_path, digits)
+
+    assert images.shape == (12, 28, 28, 1)
+    order = np.lexsort((np.arange(12).astype(str), digits.test_labels[:12].astype(str)))
+    np.testing.assert_array_equal(labels, digits.test_labels[:12][order])
+    np.testing.assert_array_equal(images, digits.test_images[:12][order])
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"pictures": np.zeros(3)}, "expected an array images, found pictures"),
+        (
+            {"images": np.zeros((4, 28, 28, 3), np.uint8)},
+            r"expected uint8 images \[N, 28, 28, 1\], as those of mnist, found uint8",
+        ),
+        ({"images": np.zeros((4, 28, 28, 1))}, "found float64"),
+        (
+            {"images": np.zeros((4, 28, 28), np.uint8), "labels": np.zeros(3, int)},
+            r"expected 4 integer labels, found int64 \[3\]",
+        ),
+        (
+            {"images": np.zeros((2, 28, 28), np.uint8), "labels": np.array([0, 10])},
+            "expected labels from 0 to 9, found 0 to 10",
+        ),
+    ],
+)
+def test_other_arrays_are_refused(arrays, message, tmp_path, digits):
+    np.savez(tmp_path / "x.npz", **arrays)
+
+    with pytest.raises(DataError, match=message):
+        _read(tmp_path / "x.npz", digits)
+
+
+def test_what_cannot_be_read_is_told_in_one_line(tmp_path, digits):
+    (tmp_path / "text.npz").write_text("no array")
+    (tmp_path / "dog").mkdir()
+    for number in range(2):
+        Image.new("L", (28, 28), number).save(tmp_path / "dog" / f"{number}.png")
+
+    with pytest.raises(DataError, match="text.npz is no .npz file that can be read"):
+        _read(tmp_path / "text.npz", digits)
+    with pytest.raises(DataError, match="absent.npz is not there"):
+        _read(tmp_path / "absent.npz", digits)
+
+
+def test_unknown_classes_are_named(tmp_path, digits):
+    with pytest.raises(DataError, match="mnist has no class 'dog'; known: 0, 1,"):
+        score._numbers(["3", "dog"], digits.spec, tmp_path)
+    np.testing.assert_array_equal(
+        score._numbers(["3", "0"], digits.spec, tmp_path), [3, 0]
+    )
+
+
+def test_too_few_images_are_refused(tmp_path, digits, config):
+    np.savez(tmp_path / "x.npz", images=digits.test_images[:1])
+
+    with pytest.raises(ConfigError, match="the number of images .*inception_score"):
+        score_images(config, tmp_path / "x.npz")
+
+
+@pytest.mark.slow
+def test_images_are_scored_by_the_judge(tmp_path, digits, config, monkeypatch):
+    images, labels = digits.test_images[:300], digits.test_labels[:300]
+    np.savez(tmp_path / "x.npz", images=images, labels=labels)
+    config.eval.scores = (*config.eval.scores, "gan_train", "frechet_distance")
+    monkeypatch.setattr(score, "gan_train", lambda *images_and_labels, **_: 0.75)
+
+    result = score_images(config, tmp_path / "x.npz", tmp_path / "out")
+
+    judge = Judge.load_or_train(config, digits)
+    logits = judge.classifier.logits(images)
+    assert result["gan_test"] == metrics.accuracy(logits, labels)
+    expected = metrics.inception_score(logits, 2)
+    assert result["inception_score"]["mean"] == pytest.approx(expected[0])
+    features = (
+        judge.classifier.features(each) for each in (images, digits.test_images)
+    )
+    assert result["frechet_distance"] == pytest.approx(
+        metrics.frechet_distance(*features), rel=1e-5
+    )
+    assert result["gan_train"] == 0.75
+    assert result["warnings"][0] == (
+        "gan_train_filtered is left out: it needs a generator"
+    )
+    assert json.loads((tmp_path / "out" / "scores.json").read_text()) == result
+    assert "these images" in format_scores(result)
+
+    np.savez(tmp_path / "y.npz", images=images)
+    unlabelled = score_images(config, tmp_path / "y.npz")
+
+    assert "gan_test" not in unlabelled and "gan_train" not in unlabelled
+    assert unlabelled["inception_score"] == result["inception_score"]
+    assert any("gan_test is left out" in line for line in unlabelled["warnings"])
