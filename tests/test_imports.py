@@ -54,6 +54,7 @@ OWNERS = {
         "sweep",
         "train",
         "run_report",
+        "score",
     },
     "jinja2": {"report"},
     "markupsafe": {"report"},

@@ -156,6 +156,8 @@ def test_an_unconditional_generator_has_no_classes(draw, generator, monkeypatch)
 FLAGS = {
     "mode": "sample",
     "workdir": "runs/a",
+    "runs": [],
+    "images": None,
     **dict.fromkeys(("sweep", "set", "config", "distributed", "coordinator")),
     **dict.fromkeys(("num_processes", "process_id", "step", "analysis", "groups")),
     **dict.fromkeys(("output", "format", "classes", "num", "seed", "truncation")),
@@ -174,6 +176,9 @@ FLAGS = {
             {"mode": "evaluate", "output": "a"},
             "--output is for --mode=sample, --mod",
         ),
+        ({"mode": "score", "images": "a.npz", "config": "b.py"}, None),
+        ({"mode": "score", "config": "b.py"}, "--mode=score takes --images="),
+        ({"images": "a.npz"}, "--images is for --mode=score"),
         ({"mode": "describe", "step": 3}, "--step is for --mode=evaluate, --mode=sam"),
         (
             {"seed": 3, "analysis": "truncation"},
