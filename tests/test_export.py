@@ -76,6 +76,7 @@ def test_the_folder_is_the_run(exported):
         load_generator(folder, seed=1)
 
 
+@pytest.mark.slow
 def test_the_program_is_the_run(exported):
     generator, folder, mixed = exported
     exported = jax_export.deserialize(bytearray((folder / "sample.jax").read_bytes()))
@@ -88,6 +89,7 @@ def test_the_program_is_the_run(exported):
         np.testing.assert_array_equal(images, generator.sample(KEY, request))
 
 
+@pytest.mark.slow
 def test_each_platform_has_its_own_convolutions(small_config, tmp_path):
     """For GPUs XLA's, though it was traced where patches are taken."""
     saved_run(small_config(name="sngan_mnist"), tmp_path)
@@ -188,6 +190,7 @@ def test_another_step_and_place(run, tmp_path):
         export(workdir, 7)
 
 
+@pytest.mark.slow
 def test_other_settings_of_sampling(run, tmp_path):
     config, workdir, _ = run
     other = config_from_dict(config_to_dict(config))
@@ -315,6 +318,7 @@ def test_the_folder_has_a_card_and_a_picture(run):
         picture.verify()
 
 
+@pytest.mark.slow
 def test_the_cards_program_runs(run):
     """The three ways, as they stand in the card."""
     _, workdir, folder = run
@@ -339,8 +343,10 @@ def test_functions_stand_in_front_of_modules_of_their_names():
         _ = gan_jax.nothing
 
 
-def test_a_run_in_python(tiny_world, tiny_run):
-    config, workdir = tiny_run
+@pytest.mark.slow
+def test_a_run_in_python(tiny_world, tiny_run, tmp_path):
+    config, workdir = tiny_run[0], tmp_path / "run"
+    shutil.copytree(tiny_run[1], workdir)
 
     assert gan_jax.train(config, str(workdir))  # is complete already
     result = gan_jax.evaluate(str(workdir))
@@ -349,4 +355,3 @@ def test_a_run_in_python(tiny_world, tiny_run):
     assert result == json.loads((workdir / "evaluation.json").read_text())
     accuracy = result["gan_test"]["mean"]
     assert f"| GAN-test | {100 * accuracy:.2f} ± " in card
-    shutil.rmtree(workdir / "export")

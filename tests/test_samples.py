@@ -72,6 +72,7 @@ def test_another_seed(draw, generator):
     assert not np.array_equal(images, draw(num=12)[0])
 
 
+@pytest.mark.slow
 def test_truncation_is_that_of_the_analysis(draw, generator, monkeypatch):
     classes = ",".join(str(label) for label in np.repeat(np.arange(10), 2))
 

@@ -27,7 +27,7 @@ from gan_jax.data.dataset import (
 )
 from gan_jax.data.decoded import decoded_once
 from gan_jax.data.formats.damage import reading
-from gan_jax.data.pictures import SUFFIXES, decode_pictures
+from gan_jax.data.pictures import SUFFIXES, Decoded, decode_pictures
 from gan_jax.data.tree import Tree, open_tree
 
 ONLY_CLASS = "all"  # of pictures without classes
@@ -109,24 +109,14 @@ def read_pictures(
     """
     with open_tree(place) as tree:
         pictures = _pictures(tree)
-        decoded = decode_pictures(
-            tree,
-            [picture.path for picture in pictures],
-            image_size=options.image_size,
-            skip=options.on_error == "skip",
-        )
+        decoded = _decoded(tree, pictures, options)
     names = [pictures[row].class_name for row in decoded.rows]
     return decoded.images, None if set(names) == {ONLY_CLASS} else names
 
 
 def _read(name: str, tree: Tree, options: PictureOptions) -> Dataset:
     pictures = _pictures(tree)
-    decoded = decode_pictures(
-        tree,
-        [picture.path for picture in pictures],
-        image_size=options.image_size,
-        skip=options.on_error == "skip",
-    )
+    decoded = _decoded(tree, pictures, options)
     class_names = _class_names(pictures, tree)
     pictures = [pictures[row] for row in decoded.rows]
     numbers = {class_name: number for number, class_name in enumerate(class_names)}
@@ -162,6 +152,17 @@ def _read(name: str, tree: Tree, options: PictureOptions) -> Dataset:
 
     dataset = join_splits(spec=spec, train=split(~is_test), test=split(is_test))
     return dataclasses.replace(dataset, notes=decoded.notes)
+
+
+def _decoded(
+    tree: Tree, pictures: Sequence[_Picture], options: PictureOptions
+) -> Decoded:
+    return decode_pictures(
+        tree,
+        [picture.path for picture in pictures],
+        image_size=options.image_size,
+        skip=options.on_error == "skip",
+    )
 
 
 def _test_rows(labels: np.ndarray, fraction: float) -> np.ndarray:

@@ -84,6 +84,7 @@ def test_agrees_with_sqrtm_where_covariances_are_singular(of_both):
     assert frechet_distance(b, a) == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_singular_covariances_of_many_features():
     """N < F: the sets lie in subspaces at right angles, whose product is 0."""
     a, b = np.zeros((2, 40, 600), np.float32)

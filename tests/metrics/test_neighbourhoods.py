@@ -136,6 +136,7 @@ def test_sets_apart_reach_nothing():
     assert scores(real, real + np.float32(1000), 3) == (0, 0, 0, 0)
 
 
+@pytest.mark.slow
 def test_are_blind_to_order_and_block_size():
     real, fake = draw(0, (150, 6)), draw(1, (120, 6))
     expected = scores(real, fake, 4)
