@@ -56,8 +56,8 @@ class Run:
         if name in self.scores:
             lines.append(shown(*mean_and_std(self.scores, name)))
         for size, score in self.scores.get(f"{name}_of", {}).items():
-            images = f"{int(size):,} images"
-            lines.append(f"{shown(score['mean'], score['std'])} ({images})")
+            value = shown(score["mean"], score["std"])
+            lines.append(_whole(f"{value} of {int(size):,}"))
         return "<br>".join(lines)
 
 
@@ -275,7 +275,8 @@ def _index(pages: dict[str, dict]) -> str:
         _line(["---"] * 3),
     ]
     for name, page in pages.items():
-        link = f"[{page['title'].partition(':')[0]}]({name}.md#findings-of-the-report)"
+        letter = page["title"].partition(":")[0].removeprefix("Report ")
+        link = f"[{letter}]({name}.md#findings-of-the-report)"
         for finding in page.get("findings", ()):
             lines.append(_line([finding["claim"], link, finding["verdict"]]))
     lines.append("")
