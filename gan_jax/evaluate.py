@@ -108,6 +108,12 @@ class Judge:
         images, labels = self.dataset.test_images, self.dataset.test_labels
         return metrics.Samples(lambda: images, labels, self.classifier)
 
+    @property
+    def training(self) -> metrics.Samples:
+        """The real training images."""
+        images, labels = self.dataset.train_images, self.dataset.train_labels
+        return metrics.Samples(lambda: images, labels, self.classifier)
+
     def training_images(self, num_samples: int) -> metrics.Samples:
         """So many real training images, always the same; all if there are fewer."""
         rows = np.asarray(fixed_order(len(self.dataset.train_labels)))[:num_samples]
@@ -583,6 +589,7 @@ def _generated_scores(
     scoring = metrics.Scoring(
         generated=generated,
         real=judge.real,
+        training=judge.training,
         settings=config.eval.to_dict(),
         training_set=training_set,
         train_and_test=train_and_test,

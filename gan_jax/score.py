@@ -77,6 +77,7 @@ def score_images(
     scoring = metrics.Scoring(
         generated=lambda run: samples,
         real=judge.real,
+        training=judge.training,
         settings=config.eval.to_dict() | {"gan_train_runs": 1},
         training_set=lambda run: samples,
         train_and_test=lambda given: train_and_test(given.images, given.labels),

@@ -6,6 +6,7 @@ file of its own and a line here.
 
 from gan_jax.metrics._checks import checked_labels
 from gan_jax.metrics.accuracy import accuracy
+from gan_jax.metrics.class_diversity import CLASS_DIVERSITY, class_diversity
 from gan_jax.metrics.class_frechet_distance import (
     CLASS_FRECHET_DISTANCE,
     class_frechet_distance,
@@ -22,6 +23,12 @@ from gan_jax.metrics.gan_train import GAN_TRAIN
 from gan_jax.metrics.gan_train_filtered import GAN_TRAIN_FILTERED
 from gan_jax.metrics.inception_score import INCEPTION_SCORE, inception_score
 from gan_jax.metrics.kernel_distance import KERNEL_DISTANCE, kernel_distance
+from gan_jax.metrics.memorisation import (
+    AUTHENTICITY,
+    COPYING,
+    authenticity,
+    copying,
+)
 from gan_jax.metrics.metric import Metric, Samples, Scoring, mean_and_std
 from gan_jax.metrics.nearest_neighbours import nearest_neighbours
 from gan_jax.metrics.precision_recall import PRECISION, RECALL, precision_recall
@@ -34,10 +41,13 @@ __all__ = [
     "Samples",
     "Scoring",
     "accuracy",
+    "authenticity",
     "checked_labels",
+    "class_diversity",
     "class_frechet_distance",
     "class_frequencies",
     "class_frequency_distance",
+    "copying",
     "density_coverage",
     "frechet_distance",
     "inception_score",
@@ -62,6 +72,9 @@ METRICS: dict[str, Metric] = {
     "density": DENSITY,
     "coverage": COVERAGE,
     "class_frequency_distance": CLASS_FREQUENCY_DISTANCE,
+    "class_diversity": CLASS_DIVERSITY,
+    "copying": COPYING,
+    "authenticity": AUTHENTICITY,
 }
 
 

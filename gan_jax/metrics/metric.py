@@ -67,6 +67,7 @@ class Scoring:
     Attributes:
       generated: run number -> samples of the generator; kept once they are made.
       real: the real test images.
+      training: the real training images.
       settings: the config's section `eval`.
       training_set: run number -> samples to train another classifier with.
       pool: (checkpoint, draw) -> as many samples, other ones for each draw, of the last
@@ -76,6 +77,7 @@ class Scoring:
 
     generated: Callable[[int], Samples]
     real: Samples
+    training: Samples
     settings: Mapping[str, Any]
     training_set: Callable[[int], Samples]
     train_and_test: Callable[[Samples], float]

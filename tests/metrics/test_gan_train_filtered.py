@@ -42,7 +42,7 @@ def scoring(values, *, checkpoints=1, threshold=0.75):
 
     settings = {"pool_checkpoints": checkpoints, "filter_confidence": threshold}
     real = Samples(lambda: None, None, Judge())
-    return Scoring(None, real, settings, None, train_and_test, pool), seen
+    return Scoring(None, real, None, settings, None, train_and_test, pool), seen
 
 
 def test_images_are_drawn_until_each_class_is_full():
