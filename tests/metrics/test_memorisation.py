@@ -8,7 +8,8 @@ from gan_jax.metrics import METRICS, Samples, Scoring, authenticity, copying
 
 def test_copying_by_hand():
     # Pairs (d_g, d_t): 1 < 2, 1 < 3, 2 = 2, 2 < 3, 4 > 2, 4 > 3.
-    assert copying(np.array([1.0, 2, 4]), np.array([3.0, 2])) == (3 + 0.5) / 6
+    value = copying(np.array([1.0, 2, 4]), np.array([3.0, 2]))
+    assert value == pytest.approx((3 + 0.5) / 6, abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,8 @@ def _scored(name, generated, test=(100, 150, 240)):
 def test_scores_of_images():
     # Nearest training images of 12, 22 and 120: 10 (2 away), 20 (2), 200 (80); of the
     # test images: 20 (80), 200 (50), 210 (30). One pair is larger, one equal.
-    assert _scored("copying", (12, 22, 120)) == {"copying": (6 + 0.5) / 9}
+    score = _scored("copying", (12, 22, 120))["copying"]
+    assert score == pytest.approx((6 + 0.5) / 9, abs=1e-12)
     # 10, 20 and 200 have others 10 away.
     scores = _scored("authenticity", (12, 22, 120))
     assert scores == {"authenticity": 1 / 3, "authenticity_real": {"mean": 1.0}}

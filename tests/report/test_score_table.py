@@ -76,6 +76,9 @@ def test_csv_has_every_digit_and_all_columns():
                     "density",
                     "coverage",
                     "class_frequency_distance",
+                    "class_diversity",
+                    "copying",
+                    "authenticity",
                 )
                 for prefix in ("", "published_")
                 for part in ("mean", "std")
