@@ -37,11 +37,12 @@ SCORES = (
     "authenticity",
 )
 _TEXT = (
-    f"{NUMBER:,} images each; the data set is the embedded part of MNIST. New images: of "
-    "MNIST, not in that part. Memorised: training images with a noise of up to 4 grey "
-    "levels. Noisy: new images with a noise of 60 grey levels (standard deviation). "
-    "Collapsed: one new image for each class, with a noise of up to 9. Two classes "
-    "missing: a 3 where an 8 was asked for, a 4 for a 9. GAN-train is of as many images."
+    f"{NUMBER:,} images each; the data set is the embedded part of MNIST. New images: "
+    "of MNIST, not in that part. Memorised: training images with a noise of up to 4 "
+    "grey levels. Noisy: new images with a noise of 60 grey levels (standard "
+    "deviation). Collapsed: one new image for each class, with a noise of up to 9. Two "
+    "classes missing: a 3 where an 8 was asked for, a 4 for a 9. GAN-train is of as "
+    "many images."
 )
 
 
