@@ -1,4 +1,4 @@
-"""Trains, evaluates, samples, exports, reports and sweeps GANs: see README.md."""
+"""Trains, evaluates, samples, exports, reports and sweeps GANs: see docs/usage.md."""
 
 import pathlib
 import shlex
@@ -42,7 +42,7 @@ _MODES = [
 _MODE = flags.DEFINE_enum("mode", "train", _MODES, "What to do.")
 _STEP = flags.DEFINE_integer("step", None, "Checkpoint to use. Default: the latest.")
 _ANALYSIS = flags.DEFINE_string("analysis", None, f"What to sample: {ANALYSES}.")
-_GROUPS = flags.DEFINE_string("groups", None, "Of arithmetic: A,B,C; see README.md.")
+_GROUPS = flags.DEFINE_string("groups", None, "Of arithmetic: A,B,C; see docs.")
 _OUTPUT = flags.DEFINE_string("output", None, "Folder for samples, or the export.")
 _IMAGES = flags.DEFINE_string("images", None, "File or folder of images to score.")
 _RUNS = flags.DEFINE_list("runs", [], "Folders of runs that a report compares.")
