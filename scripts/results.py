@@ -131,7 +131,8 @@ def _page(
         if unknown:
             raise ValueError(f"results/pages/{name}.toml has no rows {unknown}")
     if findings := page.get("findings"):
-        parts.append("## Findings of the report\n" if rows else "## Findings\n")
+        of_report = " of the report" * _is_report(page)
+        parts.append(f"## Findings{of_report}\n")
         parts += [
             f"- **{finding['claim']}** *{finding['verdict'].capitalize()}.* "
             + _filled(finding["text"].strip(), name, runs)
@@ -143,6 +144,10 @@ def _page(
     if "outro" in page:
         parts.append(page["outro"].strip() + "\n")
     return "\n".join(parts)
+
+
+def _is_report(page: dict[str, Any]) -> bool:
+    return page["title"].startswith("Report ")
 
 
 def _table_of_runs(rows: list[dict], runs: dict[str, Run]) -> str:
@@ -275,6 +280,8 @@ def _index(pages: dict[str, dict]) -> str:
         _line(["---"] * 3),
     ]
     for name, page in pages.items():
+        if not _is_report(page):
+            continue
         letter = page["title"].partition(":")[0].removeprefix("Report ")
         link = f"[{letter}]({name}.md#findings-of-the-report)"
         for finding in page.get("findings", ()):
