@@ -259,11 +259,7 @@ def format_scores(result: dict) -> str:
     if "classifier" not in result:
         return "\n".join([*remarks_and_health, f"step {result['step']:,}: no scores"])
     judge = result["classifier"]
-    best = result.get("best")
-    latest = f"step {result['step']:,}" if "step" in result else "these images"
-    columns = {_title(latest, result): result}
-    if best and best["step"] != result["step"]:
-        columns[_title(f"best, step {best['step']:,}", best)] = best
+    columns = score_columns(result)
     lines = [
         f"judge {judge['name']}: {judge['test_accuracy']:.2%} of the real test images",
         *remarks_and_health,
@@ -276,34 +272,41 @@ def format_scores(result: dict) -> str:
     return "\n".join(lines + _aligned([["", *columns, "real images", "better"], *rows]))
 
 
-def _title(title: str, scores: dict) -> str:
-    if "over_seeds" in scores:
-        return f"{title}, {len(scores['members'])} seeds"
-    return title
+def score_columns(result: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The scores of the last checkpoint, and of the best if it is another, by title."""
+    seeds = f", {len(result['members'])} seeds" if "over_seeds" in result else ""
+    latest = f"step {result['step']:,}" if "step" in result else "these images"
+    columns = {latest + seeds: result}
+    best = result.get("best")
+    if best and best["step"] != result["step"]:
+        columns[f"best, step {best['step']:,}{seeds}"] = best
+    return columns
+
+
+def real_score(result: Mapping[str, Any], name: str) -> float | None:
+    """The value that real images have of a metric; None: there is none."""
+    real = result.get(metric_named(name).real or f"{name}_real")
+    return real["mean"] if isinstance(real, Mapping) else real
 
 
 def _score_rows(name: str, columns: dict[str, dict], result: dict) -> list[list[str]]:
     """A metric's title, its values, real images' value and which is better."""
     metric = metric_named(name)
-
-    def shown(mean, std=None):
-        return metric.shown(mean) + ("" if std is None else f" ± {metric.shown(std)}")
-
     title = f"{metric.title} {metric.unit}".rstrip()
     values = [
-        shown(*mean_and_std(scores, name)) if name in scores else ""
+        metric.shown(*mean_and_std(scores, name)) if name in scores else ""
         for scores in columns.values()
     ]
-    real = result.get(metric.real or f"{name}_real")
-    if isinstance(real, Mapping):
-        real = real["mean"]
+    real = real_score(result, name)
     better = {"largest": "larger", "smallest": "smaller"}[metric.better]
-    rows = [[title, *values, "" if real is None else shown(real), better]]
+    rows = [[title, *values, "" if real is None else metric.shown(real), better]]
     for size in result.get(f"{name}_of", {}):
         of_size = [
             scores.get(f"{name}_of", {}).get(size) for scores in columns.values()
         ]
-        values = [shown(each["mean"], each["std"]) if each else "" for each in of_size]
+        values = [
+            metric.shown(each["mean"], each["std"]) if each else "" for each in of_size
+        ]
         rows.append([f"  of {int(size):,} images", *values, "", better])
     return rows
 
@@ -486,7 +489,7 @@ def _health(
         if generator.conditional:
             labels = balanced_labels(number, dataset.spec.num_classes)
         of_seed = unhealthy_images(
-            np.asarray(generator.sample(key, number if labels is None else labels)),
+            np.asarray(generator.sample(key, number)),
             labels,
             training_images=dataset.train_images,
             training_labels=dataset.train_labels,

@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import build
 from gan_jax.build import ConfigError
+from gan_jax.evaluate import real_score, score_columns
 from gan_jax.gan import count_params
 from gan_jax.generator import WEIGHTS_FILE, Generator, load_generator, sample_grid
 from gan_jax.metrics import mean_and_std, metric_named
@@ -247,10 +248,13 @@ def _score_lines(evaluation: Mapping[str, Any] | None, step: int) -> list[str]:
     """A table of the scores of the last and the best step, and their protocol."""
     if evaluation is None:
         return ["None: the run was not evaluated."]
-    columns = {f"step {evaluation['step']:,}": evaluation}
-    best = evaluation.get("best")
-    if best and best["step"] != evaluation["step"]:
-        columns[f"best, step {best['step']:,}"] = best
+    remarks = [
+        f"- {remark}"
+        for remark in (*evaluation.get("warnings", ()), *evaluation.get("health", ()))
+    ]
+    if "classifier" not in evaluation:
+        return ["None: the data have no classes, so there is no judge.", "", *remarks]
+    columns = score_columns(evaluation)
     lines = [
         f"| score | {' | '.join(columns)} | real images |",
         "|---" * (len(columns) + 2) + "|",
@@ -262,11 +266,10 @@ def _score_lines(evaluation: Mapping[str, Any] | None, step: int) -> list[str]:
             if name not in scores:
                 cells.append("")
                 continue
-            mean, std = mean_and_std(scores, name)
-            spread = "" if std is None else f" ± {metric.shown(std)}"
-            cells.append(f"{metric.shown(mean)}{spread} {metric.unit}".strip())
-        real = evaluation.get(f"{name}_real")
-        cells.append(metric.shown(real["mean"]) if real else "")
+            shown = metric.shown(*mean_and_std(scores, name))
+            cells.append(f"{shown} {metric.unit}".strip())
+        real = real_score(evaluation, name)
+        cells.append("" if real is None else metric.shown(real))
         lines.append(f"| {metric.title} | {' | '.join(cells)} |")
     judge, data = evaluation["classifier"], evaluation["data"]
     lines += [
@@ -277,11 +280,9 @@ def _score_lines(evaluation: Mapping[str, Any] | None, step: int) -> list[str]:
         f"({data['name']}, source `{data['source']}`, {data['num_train']:,} for "
         "training).",
     ]
-    if best:
+    if best := evaluation.get("best"):
         lines[-1] += f" Best is by {best['rule']}."
-    for remark in (*evaluation.get("warnings", ()), *evaluation.get("health", ())):
-        lines.append(f"- {remark}")
-    return lines
+    return lines + remarks
 
 
 def _described(section: ConfigDict) -> str:

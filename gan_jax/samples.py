@@ -92,14 +92,10 @@ def class_number(text: str, spec: DatasetSpec, flag: str) -> int:
     Raises:
       ConfigError: there is none; names the known ones.
     """
-    known = {name.lower(): label for label, name in enumerate(spec.class_names)}
-    known |= {str(label): label for label in range(spec.num_classes)}
-    if text.lower() not in known:
-        raise ConfigError(
-            f"--{flag}: {spec.name} has no class {text!r}; known: "
-            f"{', '.join(spec.class_names)} (or 0 to {spec.num_classes - 1})"
-        )
-    return known[text.lower()]
+    try:
+        return spec.class_number(text)
+    except ValueError as error:
+        raise ConfigError(f"--{flag}: {error}") from None
 
 
 @in_32_bits

@@ -198,12 +198,7 @@ def _read_npz(place: pathlib.Path) -> tuple[np.ndarray, np.ndarray | None]:
 
 def _numbers(names: list[str], spec: DatasetSpec, place: pathlib.Path) -> np.ndarray:
     """Classes by their names, or by their numbers."""
-    known = {str(number): number for number in range(spec.num_classes)}
-    known |= {name.lower(): label for label, name in enumerate(spec.class_names)}
-    unknown = sorted({name for name in names if name.lower() not in known})
-    if unknown:
-        raise DataError(
-            f"{place}: {spec.name} has no class {unknown[0]!r}; known: "
-            f"{', '.join(spec.class_names)}"
-        )
-    return np.array([known[name.lower()] for name in names], np.int32)
+    try:
+        return np.array([spec.class_number(name) for name in names], np.int32)
+    except ValueError as error:
+        raise DataError(f"{place}: {error}") from None

@@ -302,6 +302,17 @@ def test_the_card_has_the_numbers_of_the_evaluation(run):
         assert text in card
 
 
+def test_the_card_of_data_without_classes_says_so(run):
+    config, workdir, _ = run
+    # What `evaluate` writes where no judge can be trained.
+    evaluation = {"step": 5, "metrics": {}, "warnings": ["one class"], "health": ["x"]}
+
+    card = model_card(config, load_generator(workdir), evaluation)
+
+    assert "None: the data have no classes, so there is no judge." in card
+    assert "- one class\n- x\n" in card
+
+
 def test_the_folder_has_a_card_and_a_picture(run):
     _, _, folder = run
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from gan_jax import metrics, score
 from gan_jax.build import ConfigError
-from gan_jax.data import DataError, load_dataset
+from gan_jax.data import DataError, DatasetSpec, load_dataset
 from gan_jax.data.folder import PictureOptions
 from gan_jax.evaluate import Judge, format_scores
 from gan_jax.score import score_images
@@ -107,6 +107,17 @@ def test_unknown_classes_are_named(tmp_path, digits):
     np.testing.assert_array_equal(
         score._numbers(["3", "0"], digits.spec, tmp_path), [3, 0]
     )
+
+
+def test_names_of_classes_win_over_numbers(tmp_path):
+    spec = DatasetSpec("mine", (8, 8, 1), 3, ("1", "2", "Cat"))
+
+    assert score._numbers(["1", "cat", "0", "2"], spec, tmp_path).tolist() == [
+        0,
+        2,
+        0,
+        1,
+    ]
 
 
 def test_too_few_images_are_refused(tmp_path, digits, config):

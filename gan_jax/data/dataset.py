@@ -35,6 +35,21 @@ class DatasetSpec:
         """Whether there are several, so that a classifier can tell them apart."""
         return self.num_classes > 1
 
+    def class_number(self, text: str) -> int:
+        """The class of a name, in capitals or not, or else of a number.
+
+        Raises ValueError, with the known ones, if there is none.
+        """
+        known = {str(label): label for label in range(self.num_classes)}
+        # Folders of classes may have other numbers for names.
+        known |= {name.lower(): label for label, name in enumerate(self.class_names)}
+        if text.lower() not in known:
+            raise ValueError(
+                f"{self.name} has no class {text!r}; known: "
+                f"{', '.join(self.class_names)} (or 0 to {self.num_classes - 1})"
+            )
+        return known[text.lower()]
+
 
 class Split(NamedTuple):
     """One checked part, training or test, of a data set."""

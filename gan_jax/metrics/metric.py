@@ -128,9 +128,12 @@ class Metric:
         """What a value is multiplied by where people are shown it."""
         return 100 if self.unit == "%" else 1
 
-    def shown(self, value: float) -> str:
-        """The number as people are shown it, without its unit."""
-        return f"{self.scale * value:.{self.digits}f}"
+    def shown(self, value: float, std: float | None = None) -> str:
+        """The number, and its deviation, as people are shown them; without the unit."""
+        numbers = [number for number in (value, std) if number is not None]
+        return " ± ".join(
+            f"{self.scale * number:.{self.digits}f}" for number in numbers
+        )
 
     @property
     def description(self) -> dict[str, Any]:

@@ -247,8 +247,7 @@ def _score_cell(scores: Mapping[str, Any], name: str, metric: Metric) -> Cell:
     mean, std = map(number, mean_and_std(scores, name))
     if math.isnan(mean):
         return Cell("not a number")
-    spread = "" if math.isnan(std) else f" ± {metric.shown(std)}"
-    return Cell(f"{metric.shown(mean)}{spread}", mean)
+    return Cell(metric.shown(mean, None if math.isnan(std) else std), mean)
 
 
 def _real_cell(evaluation: Mapping[str, Any], name: str, metric: Metric) -> Cell:

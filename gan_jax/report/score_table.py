@@ -101,10 +101,7 @@ def _score_names(rows: Sequence[Row]) -> list[str]:
 def _score_cell(name: str, scores: Mapping[str, Score]) -> str:
     if name not in scores:
         return ""
-    metric = metric_named(name)
-    return " ± ".join(
-        metric.shown(value) for value in scores[name] if value is not None
-    )
+    return metric_named(name).shown(*scores[name])
 
 
 def _escaped(cell: object) -> str:
