@@ -91,8 +91,7 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> None:
             case "describe":
                 build.check_config(config)
                 if not build.is_complete(config):
-                    dataset = build.build_dataset(config)
-                    config = build.completed(config, dataset.spec, "")
+                    config, _ = build.with_dataset(config)
                 print(describe(build.build_gan(config, build.dataset_spec(config))))
 
 

@@ -483,6 +483,15 @@ def build_dataset(config: ConfigDict) -> Dataset:
     return aligned(dataset)
 
 
+def with_dataset(config: ConfigDict) -> tuple[ConfigDict, Dataset]:
+    """The config, `completed` if need be and checked once more, and its data set."""
+    dataset = build_dataset(config)
+    if not is_complete(config):
+        config = completed(config, dataset.spec, dataset.fingerprint())
+        check_config(config)
+    return config, dataset
+
+
 def number_of_steps(config: ConfigDict, num_examples: int) -> int:
     """Train steps of the whole run.
 

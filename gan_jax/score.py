@@ -57,7 +57,7 @@ def score_images(
     """
     place = local_path(place, "images")
     build.check_config(config)
-    dataset = build.build_dataset(config)
+    config, dataset = build.with_dataset(config)
     if not dataset.spec.has_classes:
         raise ConfigError(f"{config.data.name} has no classes, so no judge can score")
     images, labels = _read(place, dataset.spec, build.picture_options(config))

@@ -75,10 +75,7 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> bool:
     workdir = local_path(workdir, "workdir")
     build.check_config(config)
     devices = build.build_devices(config)
-    dataset = build.build_dataset(config)
-    if not build.is_complete(config):
-        config = build.completed(config, dataset.spec, dataset.fingerprint())
-        build.check_config(config)
+    config, dataset = build.with_dataset(config)
     for note in dataset.notes:
         _say(note)
     for remark in remarks(dataset):

@@ -127,6 +127,31 @@ def test_too_few_images_are_refused(tmp_path, digits, config):
         score_images(config, tmp_path / "x.npz")
 
 
+def test_the_judge_knows_the_classes_of_own_pictures(tmp_path, config, monkeypatch):
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for number in range(20):
+            picture = Image.new("L", (28, 28), 5 * number)
+            picture.putpixel((number, 0), 255)
+            picture.save(tmp_path / name / f"{number}.png")
+    config.data.update(name="mine", source="folder", dir=str(tmp_path))
+    config.batch_size, config.eval.scores = 10, ("gan_test",)
+    seen = []
+
+    class Stop(Exception):
+        pass
+
+    def judge(config, dataset):
+        seen.append((config.data.class_names, dataset.spec.class_names))
+        raise Stop
+
+    monkeypatch.setattr(Judge, "load_or_train", judge)
+    with pytest.raises(Stop):
+        score_images(config, tmp_path)
+
+    assert seen == [(("cat", "dog"), ("cat", "dog"))]
+
+
 @pytest.mark.slow
 def test_images_are_scored_by_the_judge(tmp_path, digits, config, monkeypatch):
     images, labels = digits.test_images[:300], digits.test_labels[:300]
