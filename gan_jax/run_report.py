@@ -73,12 +73,13 @@ def read_run(folder: pathlib.Path, name: str, *, max_grids: int = MAX_GRIDS) -> 
     evaluation, remarks["scores"] = _evaluation(folder)
     grids, num_grids, remarks["samples"] = _grids(folder, max_grids)
     pictures, remarks["analyses"] = _analyses(folder)
-    spec = SPECS.get(config.get("data", {}).get("name"))
+    data = config.get("data", {})
+    spec = SPECS.get(data.get("name"))
     return Run(
         name=name,
         settings=flatten(config_to_dict(config)),
         defaults=defaults,
-        class_names=spec.class_names if spec else (),
+        class_names=spec.class_names if spec else data.get("class_names", ()),
         rows=rows,
         evaluation=evaluation,
         grids=grids,

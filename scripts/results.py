@@ -46,19 +46,14 @@ class Run:
 
     def score(self, name: str) -> str:
         """As people are shown it, in per cent where it is a fraction; '' if none."""
-        metric = METRICS[name]
-
-        def shown(mean, std):
-            numbers = [number for number in (mean, std) if number is not None]
-            return _whole(" ± ".join(f"{metric.scale * n:.2f}" for n in numbers))
-
+        metric = dataclasses.replace(METRICS[name], digits=2)
         lines = []
         if name in self.scores:
-            lines.append(shown(*mean_and_std(self.scores, name)))
+            lines.append(metric.shown(*mean_and_std(self.scores, name)))
         for size, score in self.scores.get(f"{name}_of", {}).items():
-            value = shown(score["mean"], score["std"])
-            lines.append(_whole(f"{value} of {int(size):,}"))
-        return "<br>".join(lines)
+            value = metric.shown(score["mean"], score["std"])
+            lines.append(f"{value} of {int(size):,}")
+        return "<br>".join(map(_whole, lines))
 
 
 def main() -> None:
@@ -141,8 +136,6 @@ def _page(
         parts.append("")
     for table in sorted(tables, key=lambda table: page["tables"].index(table["title"])):
         parts.append(_measurements(table) + "\n")
-    if "outro" in page:
-        parts.append(page["outro"].strip() + "\n")
     return "\n".join(parts)
 
 

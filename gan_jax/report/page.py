@@ -44,8 +44,6 @@ _COMPARED = {
     "fake_accuracy": "Discriminator's accuracy on generated images (%)",
 }
 _ACCURACY_LIMITS = (-3.0, 103.0)
-# Scores beside which the judge's accuracy on real images stands.
-_BESIDE_REAL_ACCURACY = ("gan_test", "gan_train", "gan_train_filtered")
 # What a deviation is over, by the field beside it.
 _SPREADS = {"num_splits": "splits", "num_runs": "runs", "num_seeds": "seeds"}
 _CAPTIONS = {
@@ -252,11 +250,8 @@ def _score_cell(scores: Mapping[str, Any], name: str, metric: Metric) -> Cell:
 
 def _real_cell(evaluation: Mapping[str, Any], name: str, metric: Metric) -> Cell:
     """The score of the real test images."""
-    if f"{name}_real" in evaluation:
-        return _score_cell(evaluation, f"{name}_real", metric)
-    if name in _BESIDE_REAL_ACCURACY:
-        return _score_cell(evaluation, "real_accuracy", metric)
-    return Cell(_NONE)
+    real = METRICS[name].real if name in METRICS else ""
+    return _score_cell(evaluation, real or f"{name}_real", metric)
 
 
 def _spread_note(evaluation: Mapping[str, Any], name: str) -> str:

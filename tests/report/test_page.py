@@ -276,6 +276,15 @@ def test_class_frequencies_are_bars(make_run):
     assert "equal shares, 10.00%" in page.text
 
 
+def test_classes_of_own_pictures_have_their_names(make_run):
+    fields = {"data.name": "pets", "data.class_names": ("cat", "dog")}
+    evaluation = EVALUATION | {"class_frequencies": [0.75, 0.25]}
+
+    page = page_of(make_run(fields=fields, evaluation=evaluation))
+
+    assert page.table("classes")[1:] == [["cat", "", "75.00%"], ["dog", "", "25.00%"]]
+
+
 def test_settings_that_differ_from_the_defaults(make_run):
     fields = {"loss.name": "hinge", "terms.r1_penalty.gamma": 2.5, "data.flip": True}
     page = page_of(make_run(fields=fields))
