@@ -75,11 +75,22 @@ def judge_cache(tmp_path_factory) -> pathlib.Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def compilation_cache(tmp_path_factory) -> None:
-    """What one test compiled the others need not: XLA takes most of the tests' time."""
-    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("xla")))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+def compilation_cache(request) -> None:
+    """What one test compiled the others need not, nor the next run of the tests.
+
+    XLA takes most of the tests' time. Programs that tests start have the same cache;
+    `pytest --cache-clear` empties it.
+    """
+    settings = {
+        "jax_compilation_cache_dir": str(request.config.cache.mkdir("compiled")),
+        "jax_persistent_cache_min_compile_time_secs": 0.05,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings.items():
+            jax.config.update(name, value)
+            patch.setenv(name.upper(), str(value))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -52,18 +52,7 @@ TIMED = {"steps_per_second", "seconds_per_epoch"}
 
 
 @pytest.fixture(scope="module")
-def environment(judge_cache, tmp_path_factory):
-    """The tests' own caches: the judge is trained, and each program compiled, once."""
-    return {
-        **os.environ,
-        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("programs")),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-    }
-
-
-@pytest.fixture(scope="module")
-def start(environment):
+def start():
     """start(arguments) -> the running program."""
     running = []
 
@@ -71,7 +60,6 @@ def start(environment):
         program = subprocess.Popen(
             [sys.executable, "main.py", *map(str, arguments)],
             cwd=ROOT,
-            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -316,13 +304,12 @@ def test_judging_with_other_settings_without_the_config(finished, run, tmp_path)
     assert evaluation["num_samples"] == 50 and "gan_test" not in evaluation
 
 
-def test_training_goes_on_without_its_console(environment, tmp_path):
+def test_training_goes_on_without_its_console(tmp_path):
     """As in `main.py ... | head -1`."""
     workdir = tmp_path / "piped"
     with subprocess.Popen(
         [sys.executable, "main.py", *SMALL, f"--workdir={workdir}"],
         cwd=ROOT,
-        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -337,11 +324,11 @@ def test_training_goes_on_without_its_console(environment, tmp_path):
     assert saved_steps(workdir)
 
 
-def test_a_device_that_is_not_there(environment):
+def test_a_device_that_is_not_there():
     program = subprocess.run(
         [sys.executable, "main.py", *DESCRIBE],
         cwd=ROOT,
-        env=environment | {"JAX_PLATFORMS": "cuda"},
+        env=os.environ | {"JAX_PLATFORMS": "cuda"},
         capture_output=True,
         text=True,
     )
@@ -689,7 +676,7 @@ for number, arguments in enumerate(json.loads(sys.argv[1])):
 
 
 @pytest.fixture(scope="module")
-def mistakes(environment, finished, tmp_path_factory):
+def mistakes(finished, tmp_path_factory):
     """{name: (exit code, standard output, standard error, places)}."""
     folder = tmp_path_factory.mktemp("mistakes")
     places = {
@@ -706,7 +693,6 @@ def mistakes(environment, finished, tmp_path_factory):
     subprocess.run(
         [sys.executable, "-c", FORK, json.dumps(arguments), folder, ROOT],
         cwd=ROOT,
-        env=environment,
         check=True,
         timeout=500,
     )

@@ -1,7 +1,6 @@
 """Pictures of one's own, through the real entry point, in every form they come in."""
 
 import json
-import os
 import pathlib
 import shutil
 import subprocess
@@ -44,20 +43,13 @@ SCORES = "--config.eval.scores=('inception_score','gan_test')"
 
 
 @pytest.fixture(scope="module")
-def run(judge_cache, tmp_path_factory):
+def run(judge_cache):
     """run(arguments) -> (standard output, standard error); the program succeeds."""
-    environment = {
-        **os.environ,
-        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("programs")),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-    }
 
     def run(arguments, returncode=0):
         program = subprocess.run(
             [sys.executable, "main.py", *map(str, arguments)],
             cwd=ROOT,
-            env=environment,
             capture_output=True,
             text=True,
         )
