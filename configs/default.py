@@ -27,6 +27,8 @@ def get_config() -> ConfigDict:
     # Of matrix products and convolutions: 'float32', 'bfloat16' (for GPUs).
     config.compute_dtype = "float32"
     config.ema_decay = 0.0  # of the generator's averaged variables; 0: none kept
+    # The average's largest half-life, as a share of the steps done so far; 0: any.
+    config.ema_rampup = 0.0
 
     config.data = ConfigDict()
     # 'mnist', 'fashion_mnist', 'cifar10', 'svhn'; with 'files' and 'folder' any other.

@@ -73,8 +73,8 @@ def sngan(size: str, data: str) -> ConfigDict:
         optimizer.schedule = "linear"
         optimizer.arguments.b1 = 0.0
         optimizer.arguments.b2 = 0.99
-    config.ema_decay = 0.9
-    config.schedules.ema_decay = sections.schedule(0.999, until=0.2)
+    config.ema_decay = 0.999
+    config.ema_rampup = 0.05
     config.log_every = 50
     config.sample_every = 500
     config.checkpoint_every = 1500

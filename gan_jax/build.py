@@ -122,10 +122,11 @@ def _check_config(config: ConfigDict) -> None:
             f"config.eval.filter_confidence is {config.eval.filter_confidence}; it "
             "must be in [0, 1)"
         )
-    if not 0 <= config.ema_decay < 1:
-        raise ConfigError(
-            f"config.ema_decay is {config.ema_decay}; it must be in [0, 1)"
-        )
+    for field in ("ema_decay", "ema_rampup"):
+        if not 0 <= config[field] < 1:
+            raise ConfigError(
+                f"config.{field} is {config[field]}; it must be in [0, 1)"
+            )
     rate = config.sampling.dropout_rate
     if rate != -1 and not 0 <= rate < 1:
         raise ConfigError(

@@ -63,13 +63,35 @@ def half_life(decay: float) -> float:
     return math.log(0.5) / math.log(decay) if decay else 0.0
 
 
-def scheduled_decay(
-    decay: float, schedule: Schedule | None, share: jax.Array
-) -> float | jax.Array:
-    """A moving average's decay, whose half-life the schedule changes."""
-    if schedule is None:
-        return decay
-    of_half_lives = dataclasses.replace(schedule, end=half_life(schedule.end))
-    updates = of_half_lives(half_life(decay), share)
-    # exp(-infinity) where the half-life is 0.
-    return jnp.exp(math.log(0.5) / updates)
+@dataclasses.dataclass(frozen=True)
+class Averaging:
+    """How the moving average of the generator's variables is taken.
+
+    Attributes:
+      decay: of an update, in [0, 1).
+      schedule: changes its half-life over training.
+      rampup: the largest half-life, as a share of the steps done so far; 0: any. An
+        average over most of a short training has early weights in it, and its images
+        are blurred.
+
+    Source: `rampup` is `ema_rampup` of StyleGAN2-ADA (Karras et al. 2020), 0.05 there.
+    """
+
+    decay: float = 0.0
+    schedule: Schedule | None = None
+    rampup: float = 0.0
+
+    def __call__(self, progress: Progress) -> float | jax.Array:
+        """The decay of the update in the step that begins, []."""
+        if self.schedule is None and not self.rampup:
+            return self.decay
+        updates = half_life(self.decay)
+        if self.schedule is not None:
+            of_half_lives = dataclasses.replace(
+                self.schedule, end=half_life(self.schedule.end)
+            )
+            updates = of_half_lives(updates, progress.share)
+        if self.rampup:
+            updates = jnp.minimum(updates, self.rampup * progress.step)
+        # exp(-infinity) where the half-life is 0.
+        return jnp.exp(math.log(0.5) / updates)

@@ -14,7 +14,7 @@ from gan_jax.gan import Gan
 from gan_jax.host_memory import return_freed_memory
 from gan_jax.networks.reference import REFERENCE
 from gan_jax.parallel import Devices
-from gan_jax.schedules import Progress, Schedule, scheduled_decay
+from gan_jax.schedules import Averaging, Progress
 from gan_jax.types import Batch, GanState, PlayerState, PyTree
 
 Metrics = dict[str, jax.Array]
@@ -91,8 +91,7 @@ def make_generator_step(
     gan: Gan,
     optimizer: optax.GradientTransformation,
     *,
-    ema_decay: float,
-    ema_schedule: Schedule | None = None,
+    averaging: Averaging,
     num_steps: int,
 ) -> Callable[[GanState, Batch, jax.Array], tuple[GanState, Metrics]]:
     """A function that updates the generator alone (and its moving average).
@@ -114,7 +113,7 @@ def make_generator_step(
         )
         gradients, metrics = gan.devices.mean((gradients, metrics))
         player = _update(state.generator, gradients, model_state, optimizer)
-        decay = scheduled_decay(ema_decay, ema_schedule, progress.share)
+        decay = averaging(progress)
         return _with_generator(state, player, decay), metrics
 
     return generator_step
@@ -125,8 +124,7 @@ def make_simultaneous_step(
     *,
     generator_optimizer: optax.GradientTransformation,
     discriminator_optimizer: optax.GradientTransformation,
-    ema_decay: float,
-    ema_schedule: Schedule | None = None,
+    averaging: Averaging,
     num_steps: int,
 ) -> Callable[[GanState, Batch, jax.Array, jax.Array], tuple[GanState, Metrics]]:
     """A function that updates both players at once, on one real batch.
@@ -175,7 +173,7 @@ def make_simultaneous_step(
             discriminator_state,
             discriminator_optimizer,
         )
-        decay = scheduled_decay(ema_decay, ema_schedule, progress.share)
+        decay = averaging(progress)
         state = _with_generator(state, generator, decay)
         return state.replace(discriminator=discriminator), metrics
 
@@ -189,8 +187,7 @@ def make_train_step(
     discriminator_optimizer: optax.GradientTransformation,
     d_steps: int,
     g_steps: int,
-    ema_decay: float,
-    ema_schedule: Schedule | None = None,
+    averaging: Averaging,
     num_steps: int,
     simultaneous: bool = False,
 ) -> TrainStep:
@@ -209,8 +206,7 @@ def make_train_step(
             gan,
             generator_optimizer=generator_optimizer,
             discriminator_optimizer=discriminator_optimizer,
-            ema_decay=ema_decay,
-            ema_schedule=ema_schedule,
+            averaging=averaging,
             num_steps=num_steps,
         )
 
@@ -228,8 +224,7 @@ def make_train_step(
     generator_step = make_generator_step(
         gan,
         generator_optimizer,
-        ema_decay=ema_decay,
-        ema_schedule=ema_schedule,
+        averaging=averaging,
         num_steps=num_steps,
     )
 

@@ -17,6 +17,7 @@ from gan_jax.gan import Gan
 from gan_jax.parallel import Devices
 from gan_jax.population import run_members, stack_members
 from gan_jax.random import root_keys
+from gan_jax.schedules import Averaging
 from gan_jax.steps import (
     LoopState,
     TrainStep,
@@ -45,13 +46,14 @@ def build_train_step(
             config, "discriminator", num_steps * config.d_steps
         ),
     }
-    ema_schedule = build_schedules(config).get("ema_decay")
+    averaging = Averaging(
+        config.ema_decay, build_schedules(config).get("ema_decay"), config.ema_rampup
+    )
     train_step = make_train_step(
         gan,
         d_steps=config.d_steps,
         g_steps=config.g_steps,
-        ema_decay=config.ema_decay,
-        ema_schedule=ema_schedule,
+        averaging=averaging,
         num_steps=num_steps,
         simultaneous=config.simultaneous_updates,
         **optimizers,
@@ -64,7 +66,7 @@ def build_train_step(
             init_key=keys["init"],
             train_key=keys["train"],
             reference=reference,
-            keeps_ema=bool(config.ema_decay or ema_schedule),
+            keeps_ema=bool(averaging.decay or averaging.schedule),
             **optimizers,
         )
 

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import build, sections, training
 from gan_jax.build import ConfigError
-from gan_jax.schedules import Schedule, half_life, scheduled_decay
+from gan_jax.schedules import Averaging, Progress, Schedule, half_life
 from gan_jax.types import Batch
 
 
@@ -38,14 +38,25 @@ def test_a_moving_average_changes_by_its_half_life():
     schedule = Schedule(0.5 ** (1 / 8), shape="linear")  # a half-life of 8
 
     def decay(start, share):
-        return scheduled_decay(start, schedule, jnp.float32(share))
+        return Averaging(start, schedule)(Progress(share=jnp.float32(share)))
 
     # From a half-life of 2 on half of the way: 5.
     np.testing.assert_allclose(decay(0.5**0.5, 0.5), 0.5 ** (1 / 5), rtol=1e-6)
     # From none, which keeps nothing of the average.
     assert decay(0.0, 0.0) == 0
     np.testing.assert_allclose(decay(0.0, 0.25), 0.5 ** (1 / 2), rtol=1e-6)
-    assert scheduled_decay(0.9, None, jnp.float32(0.3)) == 0.9
+    assert Averaging(0.9)(Progress(share=jnp.float32(0.3))) == 0.9
+
+
+def test_a_moving_average_is_short_at_first():
+    averaging = Averaging(0.5 ** (1 / 8), rampup=0.25)
+
+    steps = jnp.array([0, 4, 16, 32, 1000])
+    found = [averaging(Progress(step)) for step in steps]
+
+    # Half-lives of 0, 1, 4 and 8, which is its own.
+    expected = [0, 0.5, 0.5 ** (1 / 4), 0.5 ** (1 / 8), 0.5 ** (1 / 8)]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def scheduled(small_config, schedules, fields=None):
@@ -86,6 +97,28 @@ def test_adams_arguments_change_with_the_updates(small_config):
         updates, state = optimizer.update({"w": jnp.array([gradient])}, state, params)
         params = optax.apply_updates(params, updates)
         np.testing.assert_allclose(params["w"], [expected], rtol=1e-6)
+
+
+def test_the_train_step_has_the_configs_rampup(small_config, tiny_spec):
+    config = small_config(ONE_HIDDEN_LAYER | {"ema_decay": 0.75, "ema_rampup": 0.1})
+    gan = build.build_gan(config, tiny_spec)
+    step, initial = training.build_train_step(config, gan, num_steps=40)
+    state = jax.jit(initial)().replace(step=jnp.int32(20))
+    images = np.random.default_rng(0).integers(256, size=(1, 6, 4, 3, 1))
+    batch = Batch(jnp.asarray(images, jnp.uint8), jnp.array([[0, 1, 2, 0, 1, 2]]))
+
+    after, _ = jax.jit(step)(state, batch)
+
+    def kernel(variables):
+        return variables["params"]["output"]["kernel"]
+
+    np.testing.assert_allclose(
+        kernel(after.ema),
+        0.5**0.5 * kernel(state.ema)
+        + (1 - 0.5**0.5) * kernel(after.generator.variables),
+        rtol=1e-5,
+        atol=1e-7,
+    )
 
 
 @pytest.mark.parametrize("shape", ["linear", "step"])

@@ -14,6 +14,7 @@ from gan_jax import build, steps
 from gan_jax.data.batches import EpochOrder
 from gan_jax.gan import Gan
 from gan_jax.parallel import Devices
+from gan_jax.schedules import Averaging
 from gan_jax.steps import (
     init_loop_state,
     init_state,
@@ -28,6 +29,7 @@ from gan_jax.types import Batch, GanState, PlayerState
 
 KEY = jax.random.key(2)
 OPTIMIZER = optax.adam(1e-3)
+AVERAGING = Averaging(0.75)
 NUM_EXAMPLES = 18
 DATA = Batch(
     jax.random.randint(
@@ -97,7 +99,9 @@ def discriminator_step(gan):
 
 @pytest.fixture(scope="module")
 def generator_step(gan):
-    return jax.jit(make_generator_step(gan, OPTIMIZER, ema_decay=0.75, num_steps=20))
+    return jax.jit(
+        make_generator_step(gan, OPTIMIZER, averaging=AVERAGING, num_steps=20)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +198,7 @@ def test_simultaneous_updates_are_those_of_both_steps(gan, before, generator_ste
             gan,
             generator_optimizer=OPTIMIZER,
             discriminator_optimizer=OPTIMIZER,
-            ema_decay=0.75,
+            averaging=AVERAGING,
             num_steps=20,
         )
     )
@@ -293,7 +297,7 @@ def recording_step(d_steps, g_steps=1):
         discriminator_optimizer=OPTIMIZER,
         d_steps=d_steps,
         g_steps=g_steps,
-        ema_decay=0.0,
+        averaging=Averaging(),
         num_steps=20,
     )
     return train_step, state
