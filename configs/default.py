@@ -141,9 +141,9 @@ def get_config() -> ConfigDict:
     config.eval.augmentation_runs = 3
     # Which scores: also 'gan_train_filtered', 'frechet_distance', 'kernel_distance',
     # 'class_frechet_distance', 'precision', 'recall', 'density', 'coverage',
-    # 'class_frequency_distance', 'class_diversity', 'copying', 'authenticity'. A
-    # conditional GAN is needed for GAN-test, GAN-train, 'class_frechet_distance' and
-    # 'class_diversity'.
+    # 'class_frequency_distance', 'class_diversity', 'class_ms_ssim', 'copying',
+    # 'authenticity'. A conditional GAN is needed for GAN-test, GAN-train,
+    # 'class_frechet_distance', 'class_diversity' and 'class_ms_ssim'.
     config.eval.scores = ("inception_score", "gan_test", "gan_train")
 
     # The judge, trained on the real images; and anew on generated ones for GAN-train.

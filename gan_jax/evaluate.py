@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import itertools
 import json
 import pathlib
 import time
@@ -46,6 +47,7 @@ from gan_jax.workdir import EVALUATION_FILE, check_evaluation_config, load_confi
 # Of the way from guessing to perfection; a judge below it is warned of.
 MIN_SKILL = 0.25
 MAX_HEALTH_SAMPLES = 1000  # generated images behind the rules of `health`
+MIN_FLOOR_SAMPLES = 50  # training images on either side; of fewer there is no floor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,9 +116,13 @@ class Judge:
         images, labels = self.dataset.train_images, self.dataset.train_labels
         return metrics.Samples(lambda: images, labels, self.classifier)
 
-    def training_images(self, num_samples: int) -> metrics.Samples:
-        """So many real training images, always the same; all if there are fewer."""
-        rows = np.asarray(fixed_order(len(self.dataset.train_labels)))[:num_samples]
+    def training_images(self, num_samples: int, skip: int = 0) -> metrics.Samples:
+        """So many real training images, always the same; all if there are fewer.
+
+        `skip` of them are left out, and other ones follow.
+        """
+        order = np.asarray(fixed_order(len(self.dataset.train_labels)))
+        rows = order[skip : skip + num_samples]
         images = self.dataset.train_images[rows]
         labels = self.dataset.train_labels[rows]
         return metrics.Samples(lambda: images, labels, self.classifier)
@@ -269,7 +275,8 @@ def format_scores(result: dict) -> str:
     ]
     if not rows:
         return "\n".join([*lines, f"{next(iter(columns))}: no scores asked for"])
-    return "\n".join(lines + _aligned([["", *columns, "real images", "better"], *rows]))
+    titles = ["", *columns, "real images", "half against half", "better"]
+    return "\n".join(lines + _aligned(_without_empty_columns([titles, *rows])))
 
 
 def score_columns(result: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -290,7 +297,7 @@ def real_score(result: Mapping[str, Any], name: str) -> float | None:
 
 
 def _score_rows(name: str, columns: dict[str, dict], result: dict) -> list[list[str]]:
-    """A metric's title, its values, real images' value and which is better."""
+    """A metric's title, its values, those of real images and which is better."""
     metric = metric_named(name)
     title = f"{metric.title} {metric.unit}".rstrip()
     values = [
@@ -298,8 +305,10 @@ def _score_rows(name: str, columns: dict[str, dict], result: dict) -> list[list[
         for scores in columns.values()
     ]
     real = real_score(result, name)
+    floor = result.get(f"{name}_floor")
+    references = ["" if each is None else metric.shown(each) for each in (real, floor)]
     better = {"largest": "larger", "smallest": "smaller"}[metric.better]
-    rows = [[title, *values, "" if real is None else metric.shown(real), better]]
+    rows = [[title, *values, *references, better]]
     for size in result.get(f"{name}_of", {}):
         of_size = [
             scores.get(f"{name}_of", {}).get(size) for scores in columns.values()
@@ -307,8 +316,14 @@ def _score_rows(name: str, columns: dict[str, dict], result: dict) -> list[list[
         values = [
             metric.shown(each["mean"], each["std"]) if each else "" for each in of_size
         ]
-        rows.append([f"  of {int(size):,} images", *values, "", better])
+        rows.append([f"  of {int(size):,} images", *values, "", "", better])
     return rows
+
+
+def _without_empty_columns(rows: list[list[str]]) -> list[list[str]]:
+    """Without those in which only the title, in the first row, stands."""
+    kept = [any(cells) for cells in zip(*rows[1:], strict=True)]
+    return [list(itertools.compress(row, kept)) for row in rows]
 
 
 def _aligned(rows: list[list[str]]) -> list[str]:
@@ -414,7 +429,8 @@ def _progress(title: str) -> Iterator[Callable[[int, int, float], None]]:
 def real_scores(config: ConfigDict, judge: Judge) -> dict[str, Any]:
     """The ceilings: the judge's scores of the real test images.
 
-    Of scores that compare with these: training images' in place of generated ones.
+    Of scores that compare with these: training images' in place of generated ones; and
+    the floors, see `_floors`.
     """
     dataset = judge.dataset
     logits = judge.real.logits
@@ -430,14 +446,48 @@ def real_scores(config: ConfigDict, judge: Judge) -> dict[str, Any]:
             )
         }
         for name in config.eval.scores
-        if metric_named(name).compares
+        if metric_named(name).compares or metric_named(name).scores_training
     }
     return {
         "classifier": {"name": judge.settings.name, "test_accuracy": accuracy},
         "real_accuracy": accuracy,
         "inception_score_real": {"mean": mean, "std": std},
         **compared,
+        **_floors(config, judge, training),
     }
+
+
+def _floors(
+    config: ConfigDict, judge: Judge, training: metrics.Samples
+) -> dict[str, Any]:
+    """Scores that compare, of training images against as many other ones.
+
+    Both halves are new to one another and known to the judge, so an ideal generator has
+    about this score.
+    """
+    number = len(judge.dataset.train_labels) // 2
+    number = min(config.eval.num_samples, number)
+    names = [name for name in config.eval.scores if metric_named(name).compares]
+    if not names or number < MIN_FLOOR_SAMPLES:
+        return {}
+    other = judge.training_images(number, skip=number)
+    if number < len(training.labels):
+        training = judge.training_images(number)
+    settings = config.eval.to_dict()
+    return {
+        f"{name}_floor": metric_named(name).value(training, other, settings)
+        for name in names
+    }
+
+
+def class_counts(samples: Sequence[metrics.Samples]) -> dict[str, Any]:
+    """How often the judge sees each class, and where it was asked for, if it was."""
+    logits = np.concatenate([each.logits for each in samples])
+    counts = {"class_frequencies": metrics.class_frequencies(logits).tolist()}
+    if samples[0].labels is not None:
+        labels = np.concatenate([each.labels for each in samples])
+        counts["confusion_matrix"] = metrics.confusion_matrix(logits, labels).tolist()
+    return counts
 
 
 def score_warnings(
@@ -519,6 +569,9 @@ def _scores(
     result["class_frequencies"] = np.mean(
         [scores["class_frequencies"] for scores in members], axis=0
     ).tolist()
+    if "confusion_matrix" in members[0]:
+        matrices = [scores["confusion_matrix"] for scores in members]
+        result["confusion_matrix"] = np.sum(matrices, axis=0).tolist()
     summary = {}
     for name in config.eval.scores:
         summary[name] = _over_seeds([mean_and_std(each, name)[0] for each in members])
@@ -602,10 +655,9 @@ def _generated_scores(
     for name in config.eval.scores:
         scores |= metric_named(name).scores(name, scoring)
     generated(0)
-    all_logits = np.concatenate([seen[run].logits for run in sorted(seen)])
     return {
         "num_samples": num_samples,
-        "class_frequencies": metrics.class_frequencies(all_logits).tolist(),
+        **class_counts([seen[run] for run in sorted(seen)]),
         **scores,
         "seconds": round(time.perf_counter() - start, 1),
     }

@@ -15,6 +15,7 @@ from gan_jax.data import DataError, DatasetSpec, read_pictures
 from gan_jax.evaluate import (
     MAX_HEALTH_SAMPLES,
     Judge,
+    class_counts,
     gan_train,
     real_scores,
     score_warnings,
@@ -78,7 +79,7 @@ def score_images(
         generated=lambda run: samples,
         real=judge.real,
         training=judge.training,
-        settings=config.eval.to_dict() | {"gan_train_runs": 1},
+        settings=config.eval.to_dict() | {"num_runs": 1, "gan_train_runs": 1},
         training_set=lambda run: samples,
         train_and_test=lambda given: train_and_test(given.images, given.labels),
         pool=lambda checkpoint, draw: samples,
@@ -92,10 +93,10 @@ def score_images(
             name: metric_named(name).description for name in config.eval.scores
         },
         **ceilings,
-        "class_frequencies": metrics.class_frequencies(samples.logits).tolist(),
+        **class_counts([samples]),
     }
     for name in config.eval.scores:
-        result |= _score(name, scoring)
+        result |= metric_named(name).scores(name, scoring)
     result["warnings"] = left_out + score_warnings(
         config, dataset, ceilings["real_accuracy"]
     )
@@ -111,13 +112,6 @@ def score_images(
         with atomic_write(path) as temporary:
             temporary.write_text(json.dumps(result, indent=2) + "\n")
     return result
-
-
-def _score(name: str, scoring: metrics.Scoring) -> dict[str, Any]:
-    metric = metric_named(name)
-    if metric.report is not None:
-        return metric.scores(name, scoring)
-    return {name: metric.value(scoring.generated(0), scoring.real, scoring.settings)}
 
 
 def _possible(

@@ -197,9 +197,13 @@ def test_evaluation_file(run):
     assert (result["num_samples"], result["gan_train_samples"]) == (60, 400)
     assert len(result["class_frequencies"]) == 10
     assert sum(result["class_frequencies"]) == pytest.approx(1)
-    # Two runs of 60 images, so 120 in all.
+    # Two runs of 60 images, so 120 in all, 12 of each class.
     counts = 120 * np.array(result["class_frequencies"])
     np.testing.assert_allclose(counts, np.round(counts), atol=1e-4)
+    matrix = np.array(result["confusion_matrix"])
+    np.testing.assert_array_equal(matrix.sum(axis=1), 10 * [12])
+    np.testing.assert_allclose(matrix.sum(axis=0), counts)
+    assert np.trace(matrix) / 120 == pytest.approx(result["gan_test"]["mean"])
 
 
 def test_inception_scores_of_other_numbers_of_images(run):
@@ -258,11 +262,7 @@ def test_only_the_scores_asked_for(run):
     assert not {"gan_test", "gan_train", "gan_train_samples"} & set(result)
 
 
-COMPARING = tuple(
-    name
-    for name, metric in METRICS.items()
-    if metric.compares and name != "class_diversity"  # which has no best value
-)
+COMPARING = tuple(name for name, metric in METRICS.items() if metric.compares)
 
 
 def test_scores_against_real_images(run, monkeypatch, tiny_mnist):
@@ -278,8 +278,9 @@ def test_scores_against_real_images(run, monkeypatch, tiny_mnist):
     result = evaluate(changed(config, {"eval.scores": COMPARING}), workdir, 12)
 
     assert len(COMPARING) == 8
-    # One for the training images and one for each run, for two scores.
-    assert len(passes) == 1 + 2
+    # One for the training images, one for halves of them and one for each run, each
+    # for two scores.
+    assert len(passes) == 2 + 2
     text = format_scores(result)
     for name in COMPARING:
         metric, score = METRICS[name], result[name]
@@ -291,20 +292,26 @@ def test_scores_against_real_images(run, monkeypatch, tiny_mnist):
         else:
             assert 1.2 > real > score["mean"]
         (line,) = [x for x in text.splitlines() if x.startswith(metric.title)]
-        assert line.split()[-2] == metric.shown(real)
+        floor = result[f"{name}_floor"]
+        assert line.split()[-3:-1] == [metric.shown(real), metric.shown(floor)]
     assert "Fréchet distance (judge's features) " in text
     # By hand: features of the first run and of 60 training images in a fixed order.
     judge = Judge.load_or_train(config, tiny_mnist)
-    test, training = (
+    order = np.asarray(fixed_order(400))
+    test, training, others = (
         judge.classifier.features(images)
         for images in (
             tiny_mnist.test_images,
-            tiny_mnist.train_images[np.asarray(fixed_order(400))[:60]],
+            tiny_mnist.train_images[order[:60]],
+            tiny_mnist.train_images[order[60:120]],
         )
     )
     real = frechet_distance(training, test)
     assert result["frechet_distance_real"]["mean"] == pytest.approx(real, rel=1e-6)
     assert result["precision_real"]["mean"] == precision_recall(test, training)[0]
+    floor = frechet_distance(training, others)
+    assert result["frechet_distance_floor"] == pytest.approx(floor, rel=1e-6)
+    assert result["recall_floor"] == precision_recall(others, training)[1]
     keys = [jax.random.fold_in(root_keys(0)["gan_test"], run) for run in range(2)]
     generator = load_generator(workdir, 12)
     distances = [

@@ -122,6 +122,10 @@ def test_a_run_of_several_seeds(tmp_path, small_config, tiny_world):
         "num_seeds": 2,
     }
     assert result["inception_score_of"]["50"]["num_seeds"] == 2
+    np.testing.assert_array_equal(
+        result["confusion_matrix"],
+        sum(np.array(scores["confusion_matrix"]) for scores in result["members"]),
+    )
 
     generators = [load_generator(tmp_path, seed=seed) for seed in (3, 4)]
     key = jax.random.key(0)

@@ -16,6 +16,8 @@ from gan_jax.metrics.class_frequency_distance import (
     CLASS_FREQUENCY_DISTANCE,
     class_frequency_distance,
 )
+from gan_jax.metrics.class_ms_ssim import CLASS_MS_SSIM, class_ms_ssim
+from gan_jax.metrics.confusion_matrix import confusion_matrix
 from gan_jax.metrics.density_coverage import COVERAGE, DENSITY, density_coverage
 from gan_jax.metrics.frechet_distance import FRECHET_DISTANCE, frechet_distance
 from gan_jax.metrics.gan_test import GAN_TEST
@@ -47,6 +49,8 @@ __all__ = [
     "class_frechet_distance",
     "class_frequencies",
     "class_frequency_distance",
+    "class_ms_ssim",
+    "confusion_matrix",
     "copying",
     "density_coverage",
     "frechet_distance",
@@ -73,6 +77,7 @@ METRICS: dict[str, Metric] = {
     "coverage": COVERAGE,
     "class_frequency_distance": CLASS_FREQUENCY_DISTANCE,
     "class_diversity": CLASS_DIVERSITY,
+    "class_ms_ssim": CLASS_MS_SSIM,
     "copying": COPYING,
     "authenticity": AUTHENTICITY,
 }

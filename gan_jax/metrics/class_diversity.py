@@ -69,5 +69,5 @@ CLASS_DIVERSITY = Metric(
     title="Diversity within classes (judge's features)",
     value=_value,
     needs_labels=True,
-    compares=True,
+    scores_training=True,
 )

@@ -99,7 +99,10 @@ class Metric:
       report: what a whole evaluation gives; see `over_runs`.
       check: (settings, number of images) -> why so many are too few, or None.
       compares: whether the score compares generated with real images. Training images
-        in place of generated ones then give `NAME_real`.
+        in place of generated ones then give `NAME_real`, and half of them against the
+        other half `NAME_floor`.
+      scores_training: whether training images in place of generated ones give
+        `NAME_real` where the score compares nothing.
       real: the field of evaluation.json with the value of real images, where that is
         not `NAME_real`.
     """
@@ -113,6 +116,7 @@ class Metric:
     report: Callable[["Metric", str, Scoring], dict[str, Any]] | None = None
     check: Callable[[Mapping[str, Any], int], str | None] | None = None
     compares: bool = False
+    scores_training: bool = False
     real: str = ""
 
     def scores(self, name: str, scoring: Scoring) -> dict[str, Any]:
@@ -143,12 +147,17 @@ class Metric:
 
 
 def over_runs(metric: Metric, name: str, scoring: Scoring) -> dict[str, Any]:
-    """Mean and sample standard deviation over `num_runs` sets of samples."""
+    """Mean and sample standard deviation over `num_runs` sets of samples.
+
+    Of a single set its score alone.
+    """
     num_runs = scoring.settings["num_runs"]
     values = [
         metric.value(scoring.generated(run), scoring.real, scoring.settings)
         for run in range(num_runs)
     ]
+    if num_runs == 1:
+        return {name: values[0]}
     mean, std = mean_and_sample_std(values)
     return {name: {"mean": mean, "std": std, "num_runs": num_runs}}
 

@@ -122,6 +122,7 @@ class ScoreRow:
     last: Cell
     best: Cell
     real: Cell
+    floor: Cell  # of training images against other training images
     note: str
 
 
@@ -178,10 +179,12 @@ def _run_view(run: Run) -> dict[str, Any]:
             if field not in run.defaults or run.defaults[field] != value
         ],
         "scores": _score_rows(run.evaluation or {}),
+        "has_floors": any(name.endswith("_floor") for name in run.evaluation or ()),
         "late": _late(run),
         "charts_of_run": _charts(run),
         "gaps": _gaps(run.rows),
         "classes": _classes(run),
+        "confusion": _confusion(run),
     }
 
 
@@ -207,14 +210,14 @@ def _score_rows(evaluation: Mapping[str, Any]) -> list[ScoreRow]:
     best = evaluation.get("best") or {}
     rows = []
     for name, metric in _metrics(evaluation).items():
-        real = _real_cell(evaluation, name, metric)
         rows.append(
             ScoreRow(
                 _title(metric),
                 "smaller" if metric.better == "smallest" else "larger",
                 _score_cell(evaluation, name, metric),
                 _score_cell(best, name, metric),
-                real,
+                _real_cell(evaluation, name, metric),
+                _score_cell(evaluation, f"{name}_floor", metric),
                 _spread_note(evaluation, name),
             )
         )
@@ -222,7 +225,7 @@ def _score_rows(evaluation: Mapping[str, Any]) -> list[ScoreRow]:
         for size in of_sizes[0]:
             last_cell, best_cell = (_score_cell(of, size, metric) for of in of_sizes)
             title = f"{_title(metric)} of {int(size):,} images"
-            row = dataclasses.replace(rows[-1], title=title, note="")
+            row = dataclasses.replace(rows[-1], title=title, floor=Cell(_NONE), note="")
             rows.append(dataclasses.replace(row, last=last_cell, best=best_cell))
     return rows
 
@@ -333,9 +336,6 @@ def _classes(run: Run) -> dict[str, Any] | None:
     finite = [share for share in shares if math.isfinite(share)]
     if not finite:
         return None
-    names = run.class_names
-    if len(names) != len(shares):
-        names = [str(label) for label in range(len(shares))]
     uniform = 1 / len(shares)
     # The bar of the largest share does not fill its place, nor does the mark.
     scale = 1000 / (1.1 * max(*finite, uniform))
@@ -344,9 +344,46 @@ def _classes(run: Run) -> dict[str, Any] | None:
         "mark": round(scale * uniform, 1),
         "bars": [
             (name, f"{share:.2%}", 0 if math.isnan(share) else round(scale * share, 1))
-            for name, share in zip(names, shares, strict=True)
+            for name, share in zip(_names(run, len(shares)), shares, strict=True)
         ],
     }
+
+
+def _names(run: Run, num_classes: int) -> Sequence[str]:
+    """Of the classes; their numbers where they are not known."""
+    if len(run.class_names) == num_classes:
+        return run.class_names
+    return [str(label) for label in range(num_classes)]
+
+
+def _confusion(run: Run) -> dict[str, Any] | None:
+    """Of each class asked for, the shares of the classes that the judge sees."""
+    counts = (run.evaluation or {}).get("confusion_matrix")
+    if not counts:
+        return None
+    names = _names(run, len(counts))
+    rows = []
+    for label, (name, row) in enumerate(zip(names, counts, strict=True)):
+        total = sum(row)
+        shares = [count / total if total else math.nan for count in row]
+        cells = [
+            (_share(share), _strength(share), seen == label)
+            for seen, share in enumerate(shares)
+        ]
+        rows.append((name, cells, f"{total:,}"))
+    return {"names": names, "rows": rows}
+
+
+def _strength(share: float) -> int:
+    """Of a cell's colour, in per cent; by the root, so that a few per cent are seen."""
+    return 0 if math.isnan(share) else round(100 * math.sqrt(share))
+
+
+def _share(share: float) -> str:
+    """In per cent; what is nothing or nearly nothing is told apart."""
+    if math.isnan(share):
+        return _NONE
+    return f"{100 * share:.1f}" if share else "0"
 
 
 # Several runs.

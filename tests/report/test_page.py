@@ -285,6 +285,34 @@ def test_classes_of_own_pictures_have_their_names(make_run):
     assert page.table("classes")[1:] == [["cat", "", "75.00%"], ["dog", "", "25.00%"]]
 
 
+def test_classes_asked_for_and_seen(make_run):
+    fields = {"data.name": "pets", "data.class_names": ("cat", "dog", "fox")}
+    matrix = [[1999, 1, 0], [500, 1500, 0], [0, 0, 0]]
+    evaluation = EVALUATION | {"confusion_matrix": matrix}
+
+    page = page_of(make_run(fields=fields, evaluation=evaluation))
+
+    assert page.table("confusion") == [
+        ["asked for", "cat", "dog", "fox", "images"],
+        ["cat", "100.0", "0.1", "0", "2,000"],
+        ["dog", "25.0", "75.0", "0", "2,000"],
+        ["fox", "–", "–", "–", "0"],
+    ]
+    cells = list(page.first("table", id="confusion").all("td"))
+    assert dict(cells[5].attributes)["style"] == "--strength: 87%"  # the root
+    assert dict(cells[5].attributes)["class"] == "number same"
+    assert "asked for and seen" not in page_of(make_run("unconditional")).text.lower()
+
+
+def test_floors_have_a_column_if_there_are_any(make_run):
+    evaluation = EVALUATION | {"own:distance_floor": 1.25}
+
+    table = page_of(make_run(evaluation=evaluation)).table("scores")
+
+    assert table[0][-1] == "half against half"
+    assert [row[-1] for row in table[1:]] == ["–", "–", "–", "–", "1.2"]
+
+
 def test_settings_that_differ_from_the_defaults(make_run):
     fields = {"loss.name": "hinge", "terms.r1_penalty.gamma": 2.5, "data.flip": True}
     page = page_of(make_run(fields=fields))

@@ -77,6 +77,7 @@ def test_csv_has_every_digit_and_all_columns():
                     "coverage",
                     "class_frequency_distance",
                     "class_diversity",
+                    "class_ms_ssim",
                     "copying",
                     "authenticity",
                 )
