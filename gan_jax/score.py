@@ -3,7 +3,6 @@
 import functools
 import json
 import pathlib
-import zipfile
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,14 @@ from ml_collections import ConfigDict
 
 from gan_jax import build, metrics
 from gan_jax.build import ConfigError
-from gan_jax.data import DataError, DatasetSpec, read_pictures
+from gan_jax.data import (
+    DataError,
+    DatasetSpec,
+    check_images,
+    check_split,
+    read_pictures,
+)
+from gan_jax.data.formats.damage import reading
 from gan_jax.evaluate import (
     MAX_HEALTH_SAMPLES,
     Judge,
@@ -146,48 +152,29 @@ def _read(
     else:
         images, names = read_pictures(place, options)
         labels = None if names is None else _numbers(names, spec, place)
-    if images.ndim == 3 and spec.image_shape[-1] == 1:
-        images = images[..., None]
-    if images.dtype != np.uint8 or images.shape[1:] != spec.image_shape:
-        shape = ", ".join(map(str, ("N", *spec.image_shape)))
-        raise DataError(
-            f"{place}: expected uint8 images [{shape}], as those of {spec.name}, found "
-            f"{images.dtype} {list(images.shape)}"
-        )
-    if labels is None:
-        return images, None
-    labels = np.asarray(labels)
-    if labels.shape != (len(images),) or not np.issubdtype(labels.dtype, np.integer):
-        raise DataError(
-            f"{place}: expected {len(images)} integer labels, found {labels.dtype} "
-            f"{list(labels.shape)}"
-        )
-    if (labels == -1).all():  # samples.npz of an unconditional generator
-        return images, None
-    if labels.min() < 0 or labels.max() >= spec.num_classes:
-        raise DataError(
-            f"{place}: expected labels from 0 to {spec.num_classes - 1}, found "
-            f"{labels.min()} to {labels.max()}"
-        )
-    return images, labels.astype(np.int32)
+    origin = str(place)
+    # samples.npz of an unconditional generator has labels of -1.
+    if labels is None or (labels.size and (labels == -1).all()):
+        return check_images(spec=spec, images=images, origin=origin), None
+    return check_split(
+        spec=spec,
+        images=images,
+        labels=labels,
+        images_from=origin,
+        labels_from=origin,
+    )
 
 
 def _read_npz(place: pathlib.Path) -> tuple[np.ndarray, np.ndarray | None]:
-    try:
-        with np.load(place) as arrays:
-            names = [name for name in ("images", "arr_0") if name in arrays]
-            if not names:
-                raise DataError(
-                    f"{place}: expected an array images, found "
-                    f"{', '.join(arrays) or 'none'}"
-                )
-            return arrays[names[0]], arrays.get("labels")
-    except FileNotFoundError:
-        raise DataError(f"{place} is not there") from None
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{place} is no .npz file that can be read: {error}") from None
+    if not place.exists():
+        raise DataError(f"{place} is not there")
+    expectation = "an .npz archive with an array images"
+    with reading(place, expectation), np.load(place) as arrays:
+        names = [name for name in ("images", "arr_0") if name in arrays]
+        if not names:
+            found = ", ".join(arrays) or "none"
+            raise DataError(f"{place}: expected an array images, found {found}")
+        return arrays[names[0]], arrays.get("labels")
 
 
 def _numbers(names: list[str], spec: DatasetSpec, place: pathlib.Path) -> np.ndarray:

@@ -69,16 +69,20 @@ def test_pictures_are_read_with_the_classes_of_their_folders(tmp_path, digits):
         ({"pictures": np.zeros(3)}, "expected an array images, found pictures"),
         (
             {"images": np.zeros((4, 28, 28, 3), np.uint8)},
-            r"expected uint8 images \[N, 28, 28, 1\], as those of mnist, found uint8",
+            r"mnist images of shape \[N, 28, 28, 1\] .* found \[4, 28, 28, 3\]",
         ),
         ({"images": np.zeros((4, 28, 28, 1))}, "found float64"),
         (
             {"images": np.zeros((4, 28, 28), np.uint8), "labels": np.zeros(3, int)},
-            r"expected 4 integer labels, found int64 \[3\]",
+            r"expected one label for each of the 4 images of .*, found 3 labels",
+        ),
+        (
+            {"images": np.zeros((4, 28, 28), np.uint8), "labels": np.zeros(0, int)},
+            r"expected one label for each of the 4 images of .*, found 0 labels",
         ),
         (
             {"images": np.zeros((2, 28, 28), np.uint8), "labels": np.array([0, 10])},
-            "expected labels from 0 to 9, found 0 to 10",
+            "expected labels from 0 to 9, found 10 at position 1",
         ),
     ],
 )
@@ -95,7 +99,7 @@ def test_what_cannot_be_read_is_told_in_one_line(tmp_path, digits):
     for number in range(2):
         Image.new("L", (28, 28), number).save(tmp_path / "dog" / f"{number}.png")
 
-    with pytest.raises(DataError, match="text.npz is no .npz file that can be read"):
+    with pytest.raises(DataError, match="text.npz: expected an .npz archive"):
         _read(tmp_path / "text.npz", digits)
     with pytest.raises(DataError, match="absent.npz is not there"):
         _read(tmp_path / "absent.npz", digits)

@@ -6,6 +6,8 @@ from gan_jax.data.dataset import (
     Dataset,
     DatasetSpec,
     aligned,
+    check_images,
+    check_split,
     remarks,
 )
 from gan_jax.data.folder import PictureOptions, read_pictures
@@ -27,7 +29,9 @@ __all__ = [
     "DatasetSpec",
     "PictureOptions",
     "aligned",
+    "check_images",
     "check_source",
+    "check_split",
     "grayscale_dataset",
     "grayscale_spec",
     "is_own",

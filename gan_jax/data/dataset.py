@@ -212,7 +212,7 @@ def check_split(
     Raises:
       DataError: a dtype, a shape, a label or the two counts are not as expected.
     """
-    images = _check_images(spec=spec, images=images, origin=images_from)
+    images = check_images(spec=spec, images=images, origin=images_from)
     labels = _check_labels(spec=spec, labels=labels, origin=labels_from)
     if len(images) != len(labels):
         raise DataError(
@@ -222,7 +222,8 @@ def check_split(
     return Split(images, labels)
 
 
-def _check_images(*, spec: DatasetSpec, images: np.ndarray, origin: str) -> np.ndarray:
+def check_images(*, spec: DatasetSpec, images: np.ndarray, origin: str) -> np.ndarray:
+    """The images of `check_split`, where there are no labels."""
     if images.dtype != np.uint8:
         raise DataError(f"{origin}: expected uint8 images, found {images.dtype}")
     found = images.shape
