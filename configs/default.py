@@ -145,6 +145,12 @@ def get_config() -> ConfigDict:
     # 'authenticity'. A conditional GAN is needed for GAN-test, GAN-train,
     # 'class_frechet_distance', 'class_diversity' and 'class_ms_ssim'.
     config.eval.scores = ("inception_score", "gan_test", "gan_train")
+    # Whose features scores against real images compare: the 'judge' (never call these
+    # FID), 'inception' (FID, KID, and the Inception Score by its logits), or a function
+    # uint8 [N, H, W, C] -> float [N, F] of your own.
+    config.eval.features = "judge"
+    # Of 'inception': the FID tools' file of weights, see docs/scores.md.
+    config.eval.inception_weights = ""
 
     # The judge, trained on the real images; and anew on generated ones for GAN-train.
     config.classifier = ConfigDict()

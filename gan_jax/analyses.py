@@ -24,7 +24,7 @@ from gan_jax.augmentation_value import augmentation_value
 from gan_jax.build import ConfigError
 from gan_jax.data import Dataset, DatasetSpec
 from gan_jax.data.batches import fixed_order
-from gan_jax.evaluate import Judge
+from gan_jax.evaluate import load_or_train_judge
 from gan_jax.generator import (
     GRID_COLUMNS,
     Generator,
@@ -460,13 +460,13 @@ def _projection(run: _Run) -> tuple[np.ndarray, str]:
         np.flatnonzero(dataset.test_labels == label)[0]
         for label in np.unique(dataset.test_labels)
     ]
-    judge = Judge.load_or_train(run.config, dataset)
+    judge = load_or_train_judge(run.config, dataset)
     picture, distances = projected(
         run.generator,
         run.key,
         dataset.test_images[rows],
         dataset.test_labels[rows],
-        judge.classifier.features_of_floats,
+        judge.features_of_floats,
     )
     note = (
         f"Root mean square difference of {len(rows)} test images, one of each class, "
@@ -522,8 +522,8 @@ def _arithmetic(run: _Run) -> tuple[np.ndarray, str]:
         return arithmetic(generator, key, image_groups(generator, key, members)), ""
 
     def classify(images):
-        judge = Judge.load_or_train(run.config, run.dataset)
-        return np.argmax(judge.classifier.logits(images), axis=1)
+        judge = load_or_train_judge(run.config, run.dataset)
+        return np.argmax(judge.logits(images), axis=1)
 
     number = build.number_of_samples(run.config)
     groups = class_groups(generator, key, members, classify, number)

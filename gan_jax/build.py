@@ -14,6 +14,7 @@ import optax
 from ml_collections import ConfigDict
 
 from gan_jax.augment import AUGMENTATIONS
+from gan_jax.cache import cache_dir
 from gan_jax.classifier import RECIPES, ClassifierSettings
 from gan_jax.data import (
     OWN_SOURCES,
@@ -29,14 +30,16 @@ from gan_jax.data import (
     is_own,
     load_dataset,
 )
+from gan_jax.features import WEIGHTS, Features, inception_features
 from gan_jax.gan import PRIORS, Gan, PhaseModes
-from gan_jax.metrics import METRICS, metric_named
+from gan_jax.metrics import METRICS, Metric, metric_named
 from gan_jax.names import lookup
 from gan_jax.networks import DISCRIMINATORS, GENERATORS
 from gan_jax.networks.base import Network
 from gan_jax.objective import GAMES, TERMS, Objective
 from gan_jax.optimizers import make_optimizer
 from gan_jax.parallel import PARALLEL, Devices, batch_devices, member_devices
+from gan_jax.paths import local_path
 from gan_jax.population import OWN
 from gan_jax.sampling import Sampler
 from gan_jax.schedules import Schedule
@@ -50,6 +53,8 @@ _SCHEDULED = re.compile(
     r"(generator|discriminator)_optimizer\.(learning_rate|arguments\.\w+)"
 )
 _LAST_VALUES = {"ema_decay": 0.999999, "augmentation_probability": 1.0}
+# Made by `build_features`.
+_KNOWN_FEATURES = {"judge": None, "inception": None}
 COMPUTE_DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
@@ -67,6 +72,7 @@ def check_config(config: ConfigDict, *, scored: bool = True) -> None:
         _check_config(config)
         if scored:
             _check_numbers_of_images(config)
+            build_features(config)
     except (AttributeError, KeyError) as error:
         raise ConfigError(
             f"config is not whole, it lacks {error} (start from configs/default.py)"
@@ -225,7 +231,7 @@ def _check_metrics(config: ConfigDict) -> None:
                 f"config.{field} is {name!r}, which takes more than a checkpoint's "
                 "images: it cannot choose one"
             )
-        # Images without classes make it unconditional, and have no scores.
+        # Images without classes make it unconditional, and leave such scores out.
         if metric.needs_labels and not config.conditional and is_complete(config):
             raise ConfigError(
                 f"config.{field} has {name}, which needs the labels of generated "
@@ -395,7 +401,8 @@ def is_complete(config: ConfigDict) -> bool:
 def completed(config: ConfigDict, spec: DatasetSpec, fingerprint: str) -> ConfigDict:
     """The config with what is known of a data set of one's own when it is read.
 
-    Without classes the GAN is unconditional, its norms too, and there are no scores.
+    Without classes the GAN is unconditional, its norms too, and there are no scores
+    but those that need no judge.
     """
     config = config.copy_and_resolve_references()
     config.data.image_shape = spec.image_shape
@@ -406,9 +413,36 @@ def completed(config: ConfigDict, spec: DatasetSpec, fingerprint: str) -> Config
         for network in (config.generator, config.discriminator):
             if network.get("norm") == "conditional_batch":
                 network.norm = "batch"
-        config.eval.scores = ()
-        config.checkpoints.best_metric = ""
+        config.eval.scores, _ = possible_scores(config, spec)
+        best = config.checkpoints.best_metric
+        if best and _needs_classes(metric_named(best), config):
+            config.checkpoints.best_metric = ""
     return config
+
+
+def possible_scores(
+    config: ConfigDict, spec: DatasetSpec
+) -> tuple[tuple[str, ...], list[str]]:
+    """The scores of `eval.scores` that images of these classes can have.
+
+    And a line for each of the others, with the reason.
+    """
+    if spec.has_classes:
+        return tuple(config.eval.scores), []
+    kept, left_out = [], []
+    for name in config.eval.scores:
+        if _needs_classes(metric_named(name), config):
+            left_out.append(
+                f"{name} is left out: the images of {spec.name} have no classes, and "
+                "so no judge"
+            )
+        else:
+            kept.append(name)
+    return tuple(kept), left_out
+
+
+def _needs_classes(metric: Metric, config: ConfigDict) -> bool:
+    return metric.needs_labels or metric.needs_judge(config.eval.features)
 
 
 def dataset_spec(config: ConfigDict) -> DatasetSpec:
@@ -682,6 +716,45 @@ def classifier_settings(config: ConfigDict) -> ClassifierSettings:
         seed=config.classifier.seed,
         flip=recipe.flip and dataset_spec(config).mirror_symmetric,
     )
+
+
+def build_features(config: ConfigDict) -> Features | None:
+    """What takes the place of the judge's features; None: they are the judge's.
+
+    Reads the weights, so that what is wrong with them costs no training.
+    """
+    name = config.eval.features
+    if name == "judge":
+        return None
+    if name != "inception":
+        compute = _look_up("eval.features", name, _KNOWN_FEATURES)
+        if not callable(compute):
+            raise ConfigError(f"config.eval.features is {name!r}, which is no function")
+        return Features(name, compute)
+    return _inception_features(config)
+
+
+def _inception_features(config: ConfigDict) -> Features:
+    if is_complete(config) and dataset_spec(config).image_shape[-1] not in (1, 3):
+        raise ConfigError(
+            f"config.eval.features is 'inception', but images of {config.data.name} "
+            "have neither 1 nor 3 channels"
+        )
+    field = "config.eval.inception_weights"
+    weights = config.eval.inception_weights
+    if not weights:
+        raise ConfigError(
+            f"{field} is '', but config.eval.features is 'inception', which takes the "
+            f"file of public weights {WEIGHTS}; see docs/scores.md"
+        )
+    kept_in = config.classifier.cache_dir
+    try:
+        return inception_features(
+            local_path(weights, field),
+            local_path(kept_in, "classifier.cache_dir") if kept_in else cache_dir(),
+        )
+    except ValueError as error:
+        raise ConfigError(f"{field}: {error} (it takes {WEIGHTS})") from None
 
 
 def _build_network(

@@ -26,6 +26,7 @@ from gan_jax.classifier import (
 )
 from gan_jax.data import DataError, Dataset, remarks
 from gan_jax.data.batches import fixed_order
+from gan_jax.features import Features
 from gan_jax.generator import Generator, load_generators, open_checkpoints
 from gan_jax.health import unhealthy_images, unhealthy_log
 from gan_jax.metrics import mean_and_std, metric_named
@@ -52,33 +53,28 @@ MIN_FLOOR_SAMPLES = 50  # training images on either side; of fewer there is no f
 
 @dataclasses.dataclass(frozen=True)
 class Judge:
-    """A classifier of real images, and the scores that its logits give."""
+    """What scores see of images of a data set.
 
-    classifier: Classifier
+    Attributes:
+      classifier: of the real images; None: they have no classes.
+      settings: of the classifier.
+      dataset: the real images.
+      features: what takes the place of the classifier's features, see `eval.features`.
+    """
+
+    classifier: Classifier | None
     settings: ClassifierSettings
     dataset: Dataset
+    features: Features | None = None
 
     @classmethod
     def load_or_train(cls, config: ConfigDict, dataset: Dataset) -> "Judge":
-        """The judge of this data set, from the cache if it is there.
-
-        Raises:
-          DataError: its images have no classes that a judge could tell apart.
-        """
-        if not dataset.spec.has_classes:
-            raise DataError(
-                f"the images of {dataset.spec.name} have no classes: no judge can be "
-                "trained"
-            )
-        settings = build.classifier_settings(config)
-        with _progress("judge") as progress:
-            classifier = load_or_train_classifier(
-                dataset,
-                settings=settings,
-                cache_dir=config.classifier.cache_dir or None,
-                progress=progress,
-            )
-        return cls(classifier, settings, dataset)
+        """The judge of this data set, its classifier from the cache if it is there."""
+        features = build.build_features(config)
+        classifier = None
+        if dataset.spec.has_classes:
+            classifier = load_or_train_judge(config, dataset)
+        return cls(classifier, build.classifier_settings(config), dataset, features)
 
     def score(
         self,
@@ -100,21 +96,17 @@ class Judge:
         labels = None
         if generator.conditional:
             labels = balanced_labels(num_samples, self.dataset.spec.num_classes)
-        return metrics.Samples(
-            lambda: generator.sample(key, num_samples), labels, self.classifier
-        )
+        return self.seen(lambda: generator.sample(key, num_samples), labels)
 
     @functools.cached_property
     def real(self) -> metrics.Samples:
         """The real test images."""
-        images, labels = self.dataset.test_images, self.dataset.test_labels
-        return metrics.Samples(lambda: images, labels, self.classifier)
+        return self._real(self.dataset.test_images, self.dataset.test_labels)
 
     @property
     def training(self) -> metrics.Samples:
         """The real training images."""
-        images, labels = self.dataset.train_images, self.dataset.train_labels
-        return metrics.Samples(lambda: images, labels, self.classifier)
+        return self._real(self.dataset.train_images, self.dataset.train_labels)
 
     def training_images(self, num_samples: int, skip: int = 0) -> metrics.Samples:
         """So many real training images, always the same; all if there are fewer.
@@ -123,9 +115,45 @@ class Judge:
         """
         order = np.asarray(fixed_order(len(self.dataset.train_labels)))
         rows = order[skip : skip + num_samples]
-        images = self.dataset.train_images[rows]
-        labels = self.dataset.train_labels[rows]
-        return metrics.Samples(lambda: images, labels, self.classifier)
+        return self._real(
+            self.dataset.train_images[rows], self.dataset.train_labels[rows]
+        )
+
+    def seen(
+        self, make_images: Callable[[], jax.Array], labels: np.ndarray | None
+    ) -> metrics.Samples:
+        """Images, uint8 [N, H, W, C], as the scores see them."""
+        samples = metrics.Samples(make_images, labels, self.classifier)
+        if self.features is None:
+            return samples
+        extract, classify = self.features, self.features.logits
+        return dataclasses.replace(samples, extract=extract, classify=classify)
+
+    def _real(self, images: np.ndarray, labels: np.ndarray) -> metrics.Samples:
+        samples = self.seen(lambda: images, labels)
+        if self.features is None:
+            return samples
+        return dataclasses.replace(samples, extract=self.features.of_real)
+
+
+def load_or_train_judge(config: ConfigDict, dataset: Dataset) -> Classifier:
+    """The classifier of a data set's real images, from the cache if it is there.
+
+    Raises:
+      DataError: its images have no classes that a judge could tell apart.
+    """
+    if not dataset.spec.has_classes:
+        raise DataError(
+            f"the images of {dataset.spec.name} have no classes: no judge can be "
+            "trained"
+        )
+    with _progress("judge") as progress:
+        return load_or_train_classifier(
+            dataset,
+            settings=build.classifier_settings(config),
+            cache_dir=config.classifier.cache_dir or None,
+            progress=progress,
+        )
 
 
 def gan_train(
@@ -182,6 +210,7 @@ def evaluate(
     check_writable(workdir)
     dataset = build.build_dataset(config)
     generators = load_generators(workdir, step, config=config)
+    config, left_out = without_impossible(config, dataset)
     result = {
         "step": generators[0].step,
         "seed": config.seed,
@@ -191,14 +220,11 @@ def evaluate(
             "num_train": len(dataset.train_labels),
             "num_test": len(dataset.test_labels),
         },
-        "metrics": {
-            name: metric_named(name).description for name in config.eval.scores
-        },
+        "metrics": descriptions(config),
     }
-    if dataset.spec.has_classes:
-        result |= _judged(config, workdir, step, dataset, generators)
-    else:
-        result["warnings"] = remarks(dataset)
+    result |= _judged(config, workdir, step, dataset, generators)
+    if warnings := left_out + score_warnings(config, dataset, result):
+        result["warnings"] = warnings
     result["health"] = _health(config, workdir, dataset, generators)
     try:
         with atomic_write(workdir / EVALUATION_FILE) as temporary:
@@ -217,7 +243,9 @@ def _judged(
     dataset: Dataset,
     generators: list[Generator],
 ) -> dict[str, Any]:
-    """What evaluation.json holds of the judge and of its scores."""
+    """What evaluation.json holds of the judge and of all scores."""
+    if not (dataset.spec.has_classes or config.eval.scores):
+        return {}
     best = _best(config, workdir, generators) if step is None else None
     pool = _pool(config, workdir, generators[0].step)
     judge = Judge.load_or_train(config, dataset)
@@ -233,10 +261,26 @@ def _judged(
         # Where the latest is the best, its scores are the ones above.
         if best[0].step != generators[0].step:
             result["best"] |= _best_scores(config, workdir, judge, best)
-    warnings = score_warnings(config, dataset, ceilings["real_accuracy"])
-    if warnings:
-        result["warnings"] = warnings
     return result
+
+
+def without_impossible(
+    config: ConfigDict, dataset: Dataset
+) -> tuple[ConfigDict, list[str]]:
+    """The config without the scores that need classes where there are none; and why."""
+    scores, left_out = build.possible_scores(config, dataset.spec)
+    if left_out:
+        config = config.copy_and_resolve_references()
+        config.eval.scores = scores
+    return config, left_out
+
+
+def descriptions(config: ConfigDict) -> dict[str, dict[str, Any]]:
+    """What is said of each of the config's scores, see `Metric.description`."""
+    return {
+        name: metric_named(name).description(config.eval.features)
+        for name in config.eval.scores
+    }
 
 
 def evaluate_run(
@@ -262,21 +306,28 @@ def format_scores(result: dict) -> str:
         *(f"warning: {warning}" for warning in result.get("warnings", ())),
         *(f"health: {line}" for line in result["health"]),
     ]
-    if "classifier" not in result:
-        return "\n".join([*remarks_and_health, f"step {result['step']:,}: no scores"])
-    judge = result["classifier"]
     columns = score_columns(result)
-    lines = [
-        f"judge {judge['name']}: {judge['test_accuracy']:.2%} of the real test images",
-        *remarks_and_health,
-    ]
+    lines = [*_seen_by(result), *remarks_and_health]
     rows = [
         row for name in result["metrics"] for row in _score_rows(name, columns, result)
     ]
     if not rows:
-        return "\n".join([*lines, f"{next(iter(columns))}: no scores asked for"])
+        return "\n".join([*lines, f"{next(iter(columns))}: no scores"])
     titles = ["", *columns, "real images", "half against half", "better"]
     return "\n".join(lines + _aligned(_without_empty_columns([titles, *rows])))
+
+
+def _seen_by(result: Mapping[str, Any]) -> list[str]:
+    """A line of the judge, and one of the features if they are not its own."""
+    lines = []
+    if judge := result.get("classifier"):
+        accuracy = f"{judge['test_accuracy']:.2%} of the real test images"
+        lines.append(f"judge {judge['name']}: {accuracy}")
+    if features := result.get("features"):
+        weights = features.get("weights_sha256")
+        of_file = f", weights {weights[:8]}" if weights else ""
+        lines.append(f"features {features['name']}: {features['number']:,}{of_file}")
+    return lines
 
 
 def score_columns(result: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -298,7 +349,7 @@ def real_score(result: Mapping[str, Any], name: str) -> float | None:
 
 def _score_rows(name: str, columns: dict[str, dict], result: dict) -> list[list[str]]:
     """A metric's title, its values, those of real images and which is better."""
-    metric = metric_named(name)
+    metric = metric_named(name).described(result["metrics"][name])
     title = f"{metric.title} {metric.unit}".rstrip()
     values = [
         metric.shown(*mean_and_std(scores, name)) if name in scores else ""
@@ -427,17 +478,11 @@ def _progress(title: str) -> Iterator[Callable[[int, int, float], None]]:
 
 
 def real_scores(config: ConfigDict, judge: Judge) -> dict[str, Any]:
-    """The ceilings: the judge's scores of the real test images.
+    """The ceilings: the scores of the real test images, and whose they are.
 
     Of scores that compare with these: training images' in place of generated ones; and
     the floors, see `_floors`.
     """
-    dataset = judge.dataset
-    logits = judge.real.logits
-    accuracy = metrics.accuracy(logits, dataset.test_labels)
-    # Two images in each: a single one has a score of 1, whatever it shows.
-    num_splits = min(config.eval.num_splits, max(1, len(dataset.test_labels) // 2))
-    mean, std = metrics.inception_score(logits[fixed_order(len(logits))], num_splits)
     training = judge.training_images(config.eval.num_samples)
     compared = {
         f"{name}_real": {
@@ -448,13 +493,46 @@ def real_scores(config: ConfigDict, judge: Judge) -> dict[str, Any]:
         for name in config.eval.scores
         if metric_named(name).compares or metric_named(name).scores_training
     }
+    return (
+        _judge_itself(judge)
+        | _other_features(judge)
+        | _real_inception_score(config, judge)
+        | compared
+        | _floors(config, judge, training)
+    )
+
+
+def _judge_itself(judge: Judge) -> dict[str, Any]:
+    """The classifier and its accuracy; nothing where there is none."""
+    if judge.classifier is None:
+        return {}
+    accuracy = metrics.accuracy(judge.real.logits, judge.dataset.test_labels)
     return {
         "classifier": {"name": judge.settings.name, "test_accuracy": accuracy},
         "real_accuracy": accuracy,
-        "inception_score_real": {"mean": mean, "std": std},
-        **compared,
-        **_floors(config, judge, training),
     }
+
+
+def _other_features(judge: Judge) -> dict[str, Any]:
+    """Which features scores saw, if not the judge's."""
+    if judge.features is None:
+        return {}
+    features = {"name": judge.features.name, "number": judge.real.features.shape[1]}
+    if judge.features.weights_sha256:
+        features["weights_sha256"] = judge.features.weights_sha256
+    return {"features": features}
+
+
+def _real_inception_score(config: ConfigDict, judge: Judge) -> dict[str, Any]:
+    """Of the logits that generated images have it of; without any, nothing."""
+    metric = metric_named("inception_score")
+    if judge.classifier is None and metric.needs_judge(config.eval.features):
+        return {}
+    logits = judge.real.inception_logits
+    # Two images in each: a single one has a score of 1, whatever it shows.
+    num_splits = min(config.eval.num_splits, max(1, len(logits) // 2))
+    mean, std = metrics.inception_score(logits[fixed_order(len(logits))], num_splits)
+    return {"inception_score_real": {"mean": mean, "std": std}}
 
 
 def _floors(
@@ -481,7 +559,12 @@ def _floors(
 
 
 def class_counts(samples: Sequence[metrics.Samples]) -> dict[str, Any]:
-    """How often the judge sees each class, and where it was asked for, if it was."""
+    """How often the judge sees each class, and where it was asked for, if it was.
+
+    Nothing where there is no judge.
+    """
+    if samples[0].classifier is None:
+        return {}
     logits = np.concatenate([each.logits for each in samples])
     counts = {"class_frequencies": metrics.class_frequencies(logits).tolist()}
     if samples[0].labels is not None:
@@ -491,9 +574,9 @@ def class_counts(samples: Sequence[metrics.Samples]) -> dict[str, Any]:
 
 
 def score_warnings(
-    config: ConfigDict, dataset: Dataset, real_accuracy: float
+    config: ConfigDict, dataset: Dataset, result: Mapping[str, Any]
 ) -> list[str]:
-    """What makes the scores say less than they seem to."""
+    """What makes the scores of a result say less than they seem to."""
     lines = remarks(dataset)
     num_classes = dataset.spec.num_classes
     for score, field in (
@@ -506,6 +589,9 @@ def score_warnings(
                 f"{score} is of {number} generated images, not one of each of the "
                 f"{num_classes} classes"
             )
+    if "real_accuracy" not in result:
+        return lines
+    real_accuracy = result["real_accuracy"]
     counts = np.bincount(dataset.test_labels)
     chance = counts.max() / counts.sum()
     if real_accuracy < chance + MIN_SKILL * (1 - chance):
@@ -566,9 +652,10 @@ def _scores(
         return members[0]
 
     result = {"seeds": seeds, "num_samples": members[0]["num_samples"]}
-    result["class_frequencies"] = np.mean(
-        [scores["class_frequencies"] for scores in members], axis=0
-    ).tolist()
+    if judge.classifier is not None:
+        result["class_frequencies"] = np.mean(
+            [scores["class_frequencies"] for scores in members], axis=0
+        ).tolist()
     if "confusion_matrix" in members[0]:
         matrices = [scores["confusion_matrix"] for scores in members]
         result["confusion_matrix"] = np.sum(matrices, axis=0).tolist()

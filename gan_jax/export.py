@@ -252,15 +252,15 @@ def _score_lines(evaluation: Mapping[str, Any] | None, step: int) -> list[str]:
         f"- {remark}"
         for remark in (*evaluation.get("warnings", ()), *evaluation.get("health", ()))
     ]
-    if "classifier" not in evaluation:
+    if not evaluation["metrics"] and "classifier" not in evaluation:
         return ["None: the data have no classes, so there is no judge.", "", *remarks]
     columns = score_columns(evaluation)
     lines = [
         f"| score | {' | '.join(columns)} | real images |",
         "|---" * (len(columns) + 2) + "|",
     ]
-    for name in evaluation["metrics"]:
-        metric = metric_named(name)
+    for name, description in evaluation["metrics"].items():
+        metric = metric_named(name).described(description)
         cells = []
         for scores in columns.values():
             if name not in scores:
@@ -271,18 +271,30 @@ def _score_lines(evaluation: Mapping[str, Any] | None, step: int) -> list[str]:
         real = real_score(evaluation, name)
         cells.append("" if real is None else metric.shown(real))
         lines.append(f"| {metric.title} | {' | '.join(cells)} |")
-    judge, data = evaluation["classifier"], evaluation["data"]
-    lines += [
-        "",
+    return [*lines, "", _protocol(evaluation, step), *remarks]
+
+
+def _protocol(evaluation: Mapping[str, Any], step: int) -> str:
+    """What the scores are of, and what saw the images."""
+    data = evaluation["data"]
+    text = (
         f"This export is of step {step:,}. Protocol: {evaluation['num_samples']:,} "
-        f"generated images a run; the judge is the classifier `{judge['name']}`, right "
-        f"on {judge['test_accuracy']:.2%} of the {data['num_test']:,} real test images "
+        f"generated images a run; {data['num_test']:,} real test images "
         f"({data['name']}, source `{data['source']}`, {data['num_train']:,} for "
-        "training).",
-    ]
+        "training)."
+    )
+    if judge := evaluation.get("classifier"):
+        text += (
+            f" The judge is the classifier `{judge['name']}`, right on "
+            f"{judge['test_accuracy']:.2%} of the test images."
+        )
+    if features := evaluation.get("features"):
+        weights = features.get("weights_sha256")
+        of_file = f" (weights with SHA-256 `{weights}`)" if weights else ""
+        text += f" Features are those of `{features['name']}`{of_file}."
     if best := evaluation.get("best"):
-        lines[-1] += f" Best is by {best['rule']}."
-    return lines + remarks
+        text += f" Best is by {best['rule']}."
+    return text
 
 
 def _described(section: ConfigDict) -> str:

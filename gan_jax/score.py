@@ -22,6 +22,7 @@ from gan_jax.evaluate import (
     MAX_HEALTH_SAMPLES,
     Judge,
     class_counts,
+    descriptions,
     gan_train,
     real_scores,
     score_warnings,
@@ -46,8 +47,8 @@ def score_images(
     """Scores images by the judge of the config's data set.
 
     Each score of `eval.scores` is of all images at once, without a deviation over runs.
-    Scores that need labels are left out where there are none; so is that of filtered
-    images, which needs a generator.
+    Scores that need labels, or classes and a judge, are left out where there are none;
+    so is that of filtered images, which needs a generator.
 
     Args:
       config: of the data set, of the judge and of the scores.
@@ -65,15 +66,13 @@ def score_images(
     place = local_path(place, "images")
     build.check_config(config)
     config, dataset = build.with_dataset(config)
-    if not dataset.spec.has_classes:
-        raise ConfigError(f"{config.data.name} has no classes, so no judge can score")
     images, labels = _read(place, dataset.spec, build.picture_options(config))
     config = config.copy_and_resolve_references().unlock()
     config.eval.num_samples = len(images)
-    config.eval.scores, left_out = _possible(config, labels)
+    config.eval.scores, left_out = _possible(config, dataset.spec, labels)
     _check_number(config, place)
     judge = Judge.load_or_train(config, dataset)
-    samples = metrics.Samples(lambda: images, labels, judge.classifier)
+    samples = judge.seen(lambda: images, labels)
     train_and_test = functools.partial(
         gan_train,
         test_images=dataset.test_images,
@@ -90,22 +89,17 @@ def score_images(
         train_and_test=lambda given: train_and_test(given.images, given.labels),
         pool=lambda checkpoint, draw: samples,
     )
-    ceilings = real_scores(config, judge)
     result = {
         "images": str(place),
         "num_samples": len(images),
         "data": {"name": config.data.name, "source": config.data.source},
-        "metrics": {
-            name: metric_named(name).description for name in config.eval.scores
-        },
-        **ceilings,
+        "metrics": descriptions(config),
+        **real_scores(config, judge),
         **class_counts([samples]),
     }
     for name in config.eval.scores:
         result |= metric_named(name).scores(name, scoring)
-    result["warnings"] = left_out + score_warnings(
-        config, dataset, ceilings["real_accuracy"]
-    )
+    result["warnings"] = left_out + score_warnings(config, dataset, result)
     result["health"] = unhealthy_images(
         images[:MAX_HEALTH_SAMPLES],
         None if labels is None else labels[:MAX_HEALTH_SAMPLES],
@@ -121,11 +115,12 @@ def score_images(
 
 
 def _possible(
-    config: ConfigDict, labels: np.ndarray | None
+    config: ConfigDict, spec: DatasetSpec, labels: np.ndarray | None
 ) -> tuple[tuple[str, ...], list[str]]:
     """The scores that such images can have, and why the others are left out."""
-    kept, left_out = [], []
-    for name in config.eval.scores:
+    possible, left_out = build.possible_scores(config, spec)
+    kept = []
+    for name in possible:
         if name in _GENERATOR_SCORES:
             left_out.append(f"{name} is left out: it needs a generator")
         elif labels is None and metric_named(name).needs_labels:

@@ -349,6 +349,7 @@ class _Job:
                 line,
                 state=f"finished; warning: {warnings}" if warnings else "finished",
                 scores=_scores(evaluation),
+                titles=_titles(evaluation),
                 steps=evaluation["step"],
                 epochs=evaluation["step"] / steps_per_epoch,
                 seeds=len(evaluation.get("seeds", [evaluation["seed"]])),
@@ -368,6 +369,11 @@ def _scores(evaluation: Mapping[str, Any]) -> dict[str, Score]:
     return {
         name: Score(*mean_and_std(values, name)) for name in names if name in values
     }
+
+
+def _titles(evaluation: Mapping[str, Any]) -> dict[str, str]:
+    described = evaluation.get("metrics", {})
+    return {name: description["title"] for name, description in described.items()}
 
 
 def _write_table(title: str, workdir: pathlib.Path, rows: Sequence[Row]) -> str:

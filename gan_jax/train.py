@@ -363,9 +363,13 @@ class _Loop:
             # Not with the others: Matplotlib would delay every start.
             from gan_jax.report.curves import plot_curves
 
-            scores = filter(None, [self.config.checkpoints.best_metric])
-            path = self.workdir / "curves.png"
-            plot_curves(rows, path, title=title, scores=list(scores))
+            plot_curves(
+                rows,
+                self.workdir / "curves.png",
+                title=title,
+                scores=list(filter(None, [self.config.checkpoints.best_metric])),
+                features=self.config.eval.features,
+            )
 
     def _of_members(self, variables: PyTree) -> list[PyTree]:
         """A network's variables for each seed, on one device."""

@@ -1,4 +1,4 @@
-"""A generator's variables in a safetensors file; the sole importer of safetensors."""
+"""A generator's variables in a safetensors file."""
 
 import hashlib
 import json

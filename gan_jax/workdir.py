@@ -19,7 +19,12 @@ EVALUATION_FILE = "evaluation.json"
 HISTORY = "history"
 _SAVED = ".saved"  # beside the checkpoints: that there have been any
 # No effect on the run.
-_FREE_FIELDS = ("data.dir", "classifier.cache_dir", "steps_per_dispatch")
+_FREE_FIELDS = (
+    "data.dir",
+    "eval.inception_weights",
+    "classifier.cache_dir",
+    "steps_per_dispatch",
+)
 # May change while a run goes on; recorded in its history.
 _FREE_IN_TRAINING = (
     "log_every",

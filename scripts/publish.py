@@ -26,7 +26,12 @@ from gan_jax.workdir import CONFIG_FILE, EVALUATION_FILE, load_config
 from scripts.results import ROOT, RUNS
 
 # What another machine or another look at the run may have otherwise.
-_INCIDENTAL = ("data.dir", "classifier.cache_dir", "steps_per_dispatch")
+_INCIDENTAL = (
+    "data.dir",
+    "eval.inception_weights",
+    "classifier.cache_dir",
+    "steps_per_dispatch",
+)
 _INCIDENTAL_ENDS = ("log_every", "sample_every", "checkpoint_every", "test_every")
 _PACKAGES = ("jax", "flax", "optax", "numpy")
 _LARGEST_PICTURE = 60_000  # bytes

@@ -10,7 +10,16 @@ PACKAGE = ROOT / "gan_jax"
 
 # Bottom up: a module may import from its own row and from those above it.
 LAYERS = (
-    {"types", "paths", "precision", "lock", "interrupts", "console", "host_memory"},
+    {
+        "types",
+        "paths",
+        "precision",
+        "lock",
+        "interrupts",
+        "console",
+        "host_memory",
+        "tensor_files",
+    },
     {
         "names",
         "random",
@@ -22,7 +31,7 @@ LAYERS = (
         "parallel",
     },
     {"cache", "optimizers", "report", "networks", "data", "health"},
-    {"gan", "objective", "classifier"},
+    {"gan", "objective", "classifier", "features"},
     {"augmentation_value"},
     {"sections"},
     {"sampling", "steps", "describe", "calendar"},
@@ -38,7 +47,7 @@ LAYERS = (
 # Packages that only these modules of gan_jax may import.
 OWNERS = {
     "orbax": {"checkpoint"},
-    "safetensors": {"weights"},
+    "safetensors": {"weights", "tensor_files"},
     "ml_collections": {
         "analyses",
         "build",

@@ -115,7 +115,8 @@ def remarks(dataset: Dataset) -> list[str]:
     if not dataset.spec.has_classes:
         lines.append(
             f"the images of {dataset.spec.name} have no classes: the GAN is "
-            "unconditional, no judge can be trained, and there are no scores"
+            "unconditional, no judge can be trained, and scores that need one are left "
+            "out"
         )
     for split, _, labels in _splits(dataset):
         missing = [

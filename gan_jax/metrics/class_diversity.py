@@ -70,4 +70,5 @@ CLASS_DIVERSITY = Metric(
     value=_value,
     needs_labels=True,
     scores_training=True,
+    sees="features",
 )

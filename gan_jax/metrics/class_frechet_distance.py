@@ -67,4 +67,5 @@ CLASS_FRECHET_DISTANCE = Metric(
     better="smallest",
     needs_labels=True,
     compares=True,
+    sees="features",
 )

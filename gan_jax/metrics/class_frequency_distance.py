@@ -51,4 +51,5 @@ CLASS_FREQUENCY_DISTANCE = Metric(
     unit="%",
     digits=2,
     compares=True,
+    sees="judge",
 )

@@ -188,4 +188,5 @@ CLASS_MS_SSIM = Metric(
     needs_labels=True,
     report=_report,
     scores_training=True,
+    sees="pixels",
 )

@@ -92,6 +92,7 @@ DENSITY = Metric(
     title="Density (judge's features)",
     value=lambda generated, real, settings: generated.compared(_of_samples, real)[0],
     compares=True,
+    sees="features",
 )
 COVERAGE = Metric(
     title="Coverage (judge's features)",
@@ -99,4 +100,5 @@ COVERAGE = Metric(
     unit="%",
     digits=2,
     compares=True,
+    sees="features",
 )

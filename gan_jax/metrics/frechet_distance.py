@@ -97,4 +97,6 @@ FRECHET_DISTANCE = Metric(
     better="smallest",
     check=_check,
     compares=True,
+    sees="features",
+    inception_title="FID",
 )

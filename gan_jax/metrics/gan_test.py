@@ -13,4 +13,5 @@ GAN_TEST = Metric(
     digits=2,
     needs_labels=True,
     real="real_accuracy",
+    sees="judge",
 )

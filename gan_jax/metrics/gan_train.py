@@ -33,4 +33,5 @@ GAN_TRAIN = Metric(
     needs_labels=True,
     real="real_accuracy",
     report=_report,
+    sees="judge",
 )

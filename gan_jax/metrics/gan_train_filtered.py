@@ -100,4 +100,5 @@ GAN_TRAIN_FILTERED = Metric(
     needs_labels=True,
     real="real_accuracy",
     report=_report,
+    sees="judge",
 )

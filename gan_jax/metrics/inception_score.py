@@ -84,11 +84,13 @@ def _report(metric: Metric, name: str, scoring: Scoring) -> dict[str, Any]:
         mean, std = inception_score(logits, num_splits)
         return {"mean": mean, "std": std, "num_splits": num_splits}
 
-    first = scoring.generated(0).logits
+    first = scoring.generated(0).inception_logits
     result = {name: score(first)}
     if sizes := scoring.settings["inception_sizes"]:
         num_runs = -(-max(sizes) // len(first))
-        logits = np.concatenate([scoring.generated(i).logits for i in range(num_runs)])
+        logits = np.concatenate(
+            [scoring.generated(run).inception_logits for run in range(num_runs)]
+        )
         result[f"{name}_of"] = {str(size): score(logits[:size]) for size in sizes}
     return result
 
@@ -107,8 +109,10 @@ def _check(settings: dict[str, Any], num_images: int) -> str | None:
 INCEPTION_SCORE = Metric(
     title="Inception Score",
     value=lambda generated, real, settings: inception_score(
-        generated.logits, settings["num_splits"]
+        generated.inception_logits, settings["num_splits"]
     )[0],
     report=_report,
     check=_check,
+    sees="logits",
+    inception_title="Inception Score (Inception logits)",
 )

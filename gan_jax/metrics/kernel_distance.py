@@ -122,4 +122,6 @@ KERNEL_DISTANCE = Metric(
     digits=4,
     check=_check,
     compares=True,
+    sees="features",
+    inception_title="KID",
 )

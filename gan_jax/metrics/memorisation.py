@@ -110,6 +110,7 @@ COPYING = Metric(
     unit="%",
     digits=2,
     report=_copying,
+    sees="pixels",
 )
 AUTHENTICITY = Metric(
     title="Authenticity (pixels)",
@@ -117,4 +118,5 @@ AUTHENTICITY = Metric(
     unit="%",
     digits=2,
     report=_authenticity,
+    sees="pixels",
 )

@@ -10,6 +10,9 @@ import numpy as np
 
 from gan_jax.metrics.spread import mean_and_sample_std
 
+# In titles; gives way to the name of other features.
+_JUDGES_FEATURES = "judge's features"
+
 
 class _Classifier(Protocol):
     def logits(self, images: jax.Array) -> jax.Array: ...
@@ -18,18 +21,23 @@ class _Classifier(Protocol):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Samples:
-    """Images, and what the judge makes of them once it is asked.
+    """Images, and what the judge and others make of them once they are asked.
 
     Attributes:
       make_images: gives the images, uint8 [N, H, W, C]; called when they are needed,
         each time the same.
       labels: [N] int32, the classes that the images are to show; None: not known.
-      classifier: the judge.
+      classifier: the judge; None: the data have no classes, so there is none.
+      extract: images -> float [N, F], in place of the judge's features.
+      classify: features -> float [N, classes], in place of the judge's logits where
+        they are for the Inception Score.
     """
 
     make_images: Callable[[], jax.Array]
     labels: np.ndarray | None
-    classifier: _Classifier
+    classifier: _Classifier | None
+    extract: Callable[[jax.Array], np.ndarray] | None = None
+    classify: Callable[[np.ndarray], jax.Array] | None = None
 
     @property
     def images(self) -> jax.Array:
@@ -43,8 +51,17 @@ class Samples:
 
     @functools.cached_property
     def features(self) -> jax.Array:
-        """The judge's activations before its last layer, float32 [N, F]."""
-        return self.classifier.features(self.images)
+        """Those of `eval.features`, float32 [N, F].
+
+        By default the judge's activations before its last layer.
+        """
+        extract = self.extract or self.classifier.features
+        return extract(self.images)
+
+    @functools.cached_property
+    def inception_logits(self) -> jax.Array:
+        """Those of the Inception Score, float32 [N, classes]."""
+        return self.classify(self.features) if self.classify else self.logits
 
     def compared(
         self, function: Callable[["Samples", "Samples"], Any], real: "Samples"
@@ -84,12 +101,15 @@ class Scoring:
     pool: Callable[[int, int], Samples]
 
 
+_DESCRIBED = ("title", "unit", "digits", "better")
+
+
 @dataclasses.dataclass(frozen=True)
 class Metric:
     """A score of generated images.
 
     Attributes:
-      title: for people.
+      title: for people. Its "judge's features" give way to other `eval.features`.
       value: (generated, real, settings) -> the score of one set of samples; None: it
         takes more than that, and `report` alone gives it.
       better: 'largest' or 'smallest'.
@@ -105,6 +125,10 @@ class Metric:
         `NAME_real` where the score compares nothing.
       real: the field of evaluation.json with the value of real images, where that is
         not `NAME_real`.
+      sees: what it looks at: the 'features' of `eval.features`; the 'logits' of the
+        Inception Score, Inception's or the judge's; what the 'judge' says, whatever
+        `eval.features` is; 'pixels'. '': not known, perhaps the judge.
+      inception_title: the title where `eval.features` is 'inception'.
     """
 
     title: str
@@ -118,6 +142,8 @@ class Metric:
     compares: bool = False
     scores_training: bool = False
     real: str = ""
+    sees: str = ""
+    inception_title: str = ""
 
     def scores(self, name: str, scoring: Scoring) -> dict[str, Any]:
         """What evaluation.json holds of the metric of this name.
@@ -139,11 +165,43 @@ class Metric:
             f"{self.scale * number:.{self.digits}f}" for number in numbers
         )
 
-    @property
-    def description(self) -> dict[str, Any]:
-        """What evaluation.json says of the metric itself."""
-        fields = ("title", "unit", "digits", "better")
-        return {field: getattr(self, field) for field in fields}
+    def seen_with(self, features: str) -> str:
+        """What it sees with these `eval.features`: their name, or another `sees`."""
+        if self.sees == "features":
+            return features
+        if self.sees == "logits":
+            return "inception" if features == "inception" else "judge"
+        return self.sees
+
+    def needs_judge(self, features: str) -> bool:
+        """Whether it takes, or may take, a judge with these `eval.features`."""
+        return self.seen_with(features) in ("judge", "")
+
+    def description(self, features: str) -> dict[str, Any]:
+        """What evaluation.json says of the metric, with these `eval.features`."""
+        described = {field: getattr(self, field) for field in _DESCRIBED}
+        if seen := self.seen_with(features):
+            described["features"] = seen
+        if seen == features != "judge":
+            described["title"] = self._title_with(features)
+        return described
+
+    def described(self, description: Mapping[str, Any]) -> "Metric":
+        """The metric as an evaluation describes it."""
+        known = {
+            field: description[field] for field in _DESCRIBED if field in description
+        }
+        return dataclasses.replace(self, **known)
+
+    def with_features(self, features: str) -> "Metric":
+        """The metric as it is titled with these `eval.features`."""
+        return self.described(self.description(features))
+
+    def _title_with(self, features: str) -> str:
+        if features == "inception" and self.inception_title:
+            return self.inception_title
+        named = "Inception" if features == "inception" else features
+        return self.title.replace(_JUDGES_FEATURES, f"{named} features")
 
 
 def over_runs(metric: Metric, name: str, scoring: Scoring) -> dict[str, Any]:

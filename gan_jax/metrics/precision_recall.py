@@ -104,6 +104,7 @@ PRECISION, RECALL = (
         digits=2,
         check=_check,
         compares=True,
+        sees="features",
     )
     for part, title in enumerate(("Precision", "Recall"))
 )

@@ -51,6 +51,7 @@ def plot_curves(
     *,
     title: str,
     scores: Sequence[str] = tuple(METRICS),
+    features: str = "judge",
 ) -> None:
     """Draws losses, the discriminator's accuracy and scores over steps as a PNG file.
 
@@ -72,6 +73,7 @@ def plot_curves(
       path: written whole or not at all.
       title: stands over the picture.
       scores: names of metrics.
+      features: the `eval.features` that these see.
 
     Raises ValueError if there are no rows; OSError that names the file if it cannot be
     written.
@@ -79,9 +81,10 @@ def plot_curves(
     if not metrics:
         raise ValueError(f"no metrics to draw in {path}")
     names = {name for row in metrics for name in row}
+    of_metrics = [_curve_of_metric(score, features) for score in scores]
     losses, class_losses, score_curves = (
         [curve for curve in curves if curve.name in names]
-        for curves in (_LOSSES, _CLASS_LOSSES, map(_curve_of_metric, scores))
+        for curves in (_LOSSES, _CLASS_LOSSES, of_metrics)
     )
     heights = [2.4, 2.0] + [2.0] * bool(class_losses) + [1.6] * len(score_curves)
     figure = Figure(figsize=(7, 0.8 + sum(heights)), dpi=150, layout="constrained")
@@ -105,8 +108,8 @@ def plot_curves(
         figure.savefig(temporary, format="png")
 
 
-def _curve_of_metric(name: str) -> _Curve:
-    metric = metric_named(name)
+def _curve_of_metric(name: str, features: str) -> _Curve:
+    metric = metric_named(name).with_features(features)
     unit = f" ({metric.unit})" if metric.unit else ""
     return _Curve(name, f"{metric.title}{unit}", "black", "-", metric.scale)
 

@@ -233,7 +233,7 @@ def _score_rows(evaluation: Mapping[str, Any]) -> list[ScoreRow]:
 def _metrics(evaluation: Mapping[str, Any]) -> dict[str, Metric]:
     """The metrics of an evaluation, by what it says of them itself."""
     return {
-        name: Metric(value=None, **description)
+        name: Metric(title=name, value=None).described(description)
         for name, description in evaluation.get("metrics", {}).items()
     }
 
@@ -306,7 +306,10 @@ def _chart_of(title: str, lines: Iterable, limits: Any = None) -> list[Chart]:
 
 def _logged_scores(runs: Sequence[Run]) -> dict[str, Metric]:
     """The metrics that stand in a log."""
-    known: dict[str, Metric] = dict(METRICS)
+    known: dict[str, Metric] = {}
+    for run in runs:
+        features = run.settings.get("eval.features", "judge")
+        known |= {name: METRICS[name].with_features(features) for name in METRICS}
     for run in runs:
         known |= _metrics(run.evaluation or {})
         best = run.settings.get("checkpoints.best_metric")
@@ -438,6 +441,7 @@ def _doubts(runs: Sequence[Run]) -> list[str]:
     for field, what in (
         ("data", "on different data"),
         ("classifier", "by different judges"),
+        ("features", "by different features"),
         ("num_samples", "with different numbers of generated images"),
     ):
         if len({json.dumps(each.get(field)) for each in evaluations}) > 1:

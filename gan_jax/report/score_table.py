@@ -25,6 +25,7 @@ class Row:
     state: str
     published: Mapping[str, Score]
     scores: Mapping[str, Score] = dataclasses.field(default_factory=dict)
+    titles: Mapping[str, str] = dataclasses.field(default_factory=dict)
     steps: int | None = None
     epochs: float | None = None
     seeds: int | None = None
@@ -35,8 +36,7 @@ def markdown_table(rows: Sequence[Row]) -> str:
     settings = _setting_names(rows)
     shown = []
     for score in _score_names(rows):
-        metric = metric_named(score)
-        title = f"{metric.title} {metric.unit}".strip()
+        title = f"{_title(score, rows)} {metric_named(score).unit}".strip()
         is_published = any(score in row.published for row in rows)
         if is_published or any(score in row.scores for row in rows):
             shown.append((title, "scores", score))
@@ -85,6 +85,12 @@ def csv_table(rows: Sequence[Row]) -> str:
             values += getattr(row, of).get(score, (None, None))
         writer.writerow([*values, row.state])  # None becomes an empty cell
     return text.getvalue()
+
+
+def _title(score: str, rows: Sequence[Row]) -> str:
+    """The rows' titles of a score, which depend on `eval.features`."""
+    titles = [row.titles[score] for row in rows if score in row.titles]
+    return " / ".join(dict.fromkeys(titles)) or metric_named(score).title
 
 
 def _setting_names(rows: Sequence[Row]) -> list[str]:
