@@ -16,7 +16,12 @@ from absl import logging
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from gan_jax.data import DataError
-from gan_jax.networks.inception import InceptionV3, logits_layer
+from gan_jax.networks.inception import (
+    IMAGE_SIZE,
+    InceptionV3,
+    logits_layer,
+    prepared,
+)
 from gan_jax.precision import in_32_bits
 from gan_jax.report.files import atomic_write
 from gan_jax.tensor_files import read_tensors
@@ -44,7 +49,7 @@ class Features:
 
     Attributes:
       name: as `eval.features` has it.
-      compute: uint8 [B, H, W, C] -> float [B, F].
+      compute: uint8 [B, H, W, C] -> float [B, F], each image's alone.
       logits: float [N, F] -> [N, classes], for the Inception Score; None: it has none.
       weights_sha256: of the file of its weights; "": there is none, and the features
         of real images are not kept.
@@ -52,21 +57,26 @@ class Features:
     """
 
     name: str
-    compute: Callable[[jax.Array], jax.Array]
+    compute: Callable[[np.ndarray], jax.Array | np.ndarray]
     logits: Callable[[np.ndarray], jax.Array] | None = None
     weights_sha256: str = ""
     cache_dir: pathlib.Path | None = None
 
     def __call__(self, images: jax.Array | np.ndarray) -> np.ndarray:
-        """Features, float32 [N, F], of uint8 [N, H, W, C], in batches of 50 images.
+        """Features, float32 [N, F], of uint8 [N, H, W, C].
+
+        `compute` sees batches of 50 images, or of all where there are fewer; the last
+        one is filled up with repetitions, so that what is compiled is compiled once.
 
         Raises:
           DataError: `compute` returns something else.
         """
-        batches = range(0, len(images), _BATCH_SIZE)
-        return np.concatenate(
-            [self._checked(images[start : start + _BATCH_SIZE]) for start in batches]
-        )
+        size = min(_BATCH_SIZE, len(images))
+        features = [
+            self._of_batch(np.asarray(images[start : start + size]), size)
+            for start in range(0, len(images), size)
+        ]
+        return np.concatenate(features)
 
     def of_real(self, images: np.ndarray) -> np.ndarray:
         """The same of images of a data set, computed once and kept in `cache_dir`.
@@ -94,15 +104,16 @@ class Features:
             logging.warning("%s; the features are computed again next time", error)
         return features
 
-    def _checked(self, images: jax.Array | np.ndarray) -> np.ndarray:
-        features = np.asarray(self.compute(images))
+    def _of_batch(self, images: np.ndarray, size: int) -> np.ndarray:
+        whole = np.resize(images, (size, *images.shape[1:]))
+        features = np.asarray(self.compute(whole))
         fits = features.ndim == 2 and features.dtype.kind == "f"
-        if not fits or len(features) != len(images):
+        if not fits or len(features) != size:
             raise DataError(
-                f"eval.features: {self.name} must return floats [{len(images)}, F] for "
-                f"{len(images)} images, not {features.dtype} {list(features.shape)}"
+                f"eval.features: {self.name} must return floats [{size}, F] for {size} "
+                f"images, not {features.dtype} {list(features.shape)}"
             )
-        return features.astype(np.float32)
+        return features[: len(images)].astype(np.float32)
 
 
 def inception_features(
@@ -122,7 +133,7 @@ def inception_features(
     last_layer = {"params": variables["params"]["fc"]}
     return Features(
         "inception",
-        lambda images: _inception(variables, _whole_batch(images))[: len(images)],
+        functools.partial(_inception, variables),
         lambda features: logits_layer().apply(last_layer, features),
         digest,
         cache_dir,
@@ -136,7 +147,7 @@ def inception_variables(weights: pathlib.Path) -> dict[str, Any]:
       ValueError: as `inception_features`; of several wrong tensors it names the first.
     """
     tensors = read_tensors(weights)
-    expected = _expected_tensors()
+    expected = inception_tensors()
     for name in sorted(expected.keys() | tensors.keys()):
         if name.endswith(_UNUSED):
             continue
@@ -155,11 +166,10 @@ def inception_variables(weights: pathlib.Path) -> dict[str, Any]:
 
 
 @functools.cache
-def _expected_tensors() -> Mapping[str, tuple[str, tuple[int, ...], tuple[int, ...]]]:
-    """{name in the file: (path here, shape in the file, axes here)}."""
-    template = jax.eval_shape(
-        InceptionV3().init, jax.random.key(0), np.zeros((1, 1, 1, 3), np.uint8)
-    )
+def inception_tensors() -> Mapping[str, tuple[str, tuple[int, ...], tuple[int, ...]]]:
+    """What a file of weights must have: {name: (path here, shape there, axes here)}."""
+    images = jax.ShapeDtypeStruct((1, IMAGE_SIZE, IMAGE_SIZE, 3), jnp.float32)
+    template = jax.eval_shape(InceptionV3().init, jax.random.key(0), images)
     shapes = {
         path: leaf.shape for path, leaf in flatten_dict(template, sep="/").items()
     }
@@ -174,17 +184,13 @@ def _expected_tensors() -> Mapping[str, tuple[str, tuple[int, ...], tuple[int, .
     return expected
 
 
-def _whole_batch(images: jax.Array | np.ndarray) -> np.ndarray:
-    """One shape of batch, so that the network is compiled once."""
-    return np.resize(images, (_BATCH_SIZE, *images.shape[1:]))
-
-
 @in_32_bits
 def _inception(variables: Mapping[str, Any], images: np.ndarray) -> jax.Array:
-    return _apply(variables, images)
+    # Apart, so that images of several sizes share the compiled network.
+    return _of_prepared(variables, jax.jit(prepared)(images))
 
 
 @jax.jit
-def _apply(variables: Mapping[str, Any], images: jax.Array) -> jax.Array:
+def _of_prepared(variables: Mapping[str, Any], images: jax.Array) -> jax.Array:
     features, _ = InceptionV3().apply(variables, images)
     return features

@@ -231,18 +231,21 @@ def logits_layer(name: str | None = None) -> nn.Module:
     return nn.Dense(NUM_LOGITS, use_bias=False, precision=_PRECISION, name=name)
 
 
+def prepared(images: jax.Array) -> jax.Array:
+    """What the network takes, float32 [B, 299, 299, 3] in [-1, 1).
+
+    Of uint8 [B, H, W, 3] of any size, or [B, H, W, 1], taken as grey.
+    """
+    images = (resize(images.astype(jnp.float32)) - 128) / 128
+    return jnp.broadcast_to(images, (*images.shape[:3], 3))
+
+
 class InceptionV3(nn.Module):
     """Features and logits of images."""
 
     @nn.compact
-    def __call__(self, images: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Returns float32 features [B, 2048] and logits [B, 1008].
-
-        Args:
-          images: uint8 [B, H, W, 3] of any size, or [B, H, W, 1], taken as grey.
-        """
-        maps = resize(images.astype(jnp.float32))
-        maps = jnp.broadcast_to((maps - 128) / 128, (*maps.shape[:3], 3))
+    def __call__(self, maps: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Features [B, 2048] and logits [B, 1008] of what `prepared` returns."""
         for step in STEM:
             is_layer = isinstance(step, Layer)
             maps = ConvNorm(step, name=step.name)(maps) if is_layer else step(maps)
