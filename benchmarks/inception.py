@@ -42,7 +42,7 @@ def main() -> None:
             for file, network in zip(files, ours, strict=True):
                 report(shape, file.name, outputs(network, images), expected)
     if arguments.output:
-        arguments.output.write_text(json.dumps(written, indent=1) + "\n")
+        arguments.output.write_text(json.dumps(written) + "\n")
 
 
 def parse_arguments() -> argparse.Namespace:

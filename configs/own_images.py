@@ -15,7 +15,7 @@ FOLDER, or a zip file of it, holds PNG, JPEG, WebP or BMP files:
     FOLDER/cat/*.png, FOLDER/dog/*.png    classes by the names of subfolders; a tenth
                                           of each (data.test_fraction) is for testing
     FOLDER/train/cat/*, FOLDER/test/cat/* with a test set of your own
-    FOLDER/*.png                          no classes: an unconditional GAN, no scores
+    FOLDER/*.png                          no classes: an unconditional GAN, no judge
     labels.csv in FOLDER                  columns file,label: a class for every picture
     dataset.json in FOLDER                StyleGAN's {"labels": [["path", 0], ...]}
 

@@ -279,14 +279,14 @@ def _protocol(evaluation: Mapping[str, Any], step: int) -> str:
     data = evaluation["data"]
     text = (
         f"This export is of step {step:,}. Protocol: {evaluation['num_samples']:,} "
-        f"generated images a run; {data['num_test']:,} real test images "
-        f"({data['name']}, source `{data['source']}`, {data['num_train']:,} for "
-        "training)."
+        f"generated images a run; {data['name']}, source `{data['source']}`, "
+        f"{data['num_train']:,} images for training and {data['num_test']:,} for tests."
     )
     if judge := evaluation.get("classifier"):
         text += (
             f" The judge is the classifier `{judge['name']}`, right on "
-            f"{judge['test_accuracy']:.2%} of the test images."
+            f"{judge['test_accuracy']:.2%} of the {data['num_test']:,} real test "
+            "images."
         )
     if features := evaluation.get("features"):
         weights = features.get("weights_sha256")

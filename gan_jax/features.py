@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import hashlib
 import pathlib
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import logging
 from flax.traverse_util import flatten_dict, unflatten_dict
+from tqdm import tqdm
 
 from gan_jax.data import DataError
 from gan_jax.networks.inception import (
@@ -39,8 +41,8 @@ _FIELDS = {
     "bn.running_var": ("batch_stats", "bn/var", (0,)),
     "fc.weight": ("params", "fc/kernel", (1, 0)),
 }
-# No score needs them: counts of training, and what "unbiased" logits leave out.
-_UNUSED = (".num_batches_tracked", "fc.bias")
+# No score needs them: what "unbiased" logits leave out, and counts of training.
+_UNUSED = re.compile(r"fc\.bias|.*\.num_batches_tracked")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -72,10 +74,13 @@ class Features:
           DataError: `compute` returns something else.
         """
         size = min(_BATCH_SIZE, len(images))
-        features = [
-            self._of_batch(np.asarray(images[start : start + size]), size)
-            for start in range(0, len(images), size)
-        ]
+        starts = range(0, len(images), size)
+        title = f"features {self.name}"
+        with tqdm(starts, title, unit="batch", disable=None, leave=False) as bar:
+            features = [
+                self._of_batch(np.asarray(images[start : start + size]), size)
+                for start in bar
+            ]
         return np.concatenate(features)
 
     def of_real(self, images: np.ndarray) -> np.ndarray:
@@ -149,7 +154,7 @@ def inception_variables(weights: pathlib.Path) -> dict[str, Any]:
     tensors = read_tensors(weights)
     expected = inception_tensors()
     for name in sorted(expected.keys() | tensors.keys()):
-        if name.endswith(_UNUSED):
+        if _UNUSED.fullmatch(name):
             continue
         there = list(tensors[name].shape) if name in tensors else "absent"
         wanted = list(expected[name][1]) if name in expected else "absent"

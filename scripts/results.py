@@ -53,7 +53,14 @@ class Run:
         for size, score in self.scores.get(f"{name}_of", {}).items():
             value = metric.shown(score["mean"], score["std"])
             lines.append(f"{value} of {int(size):,}")
+        if metric.seen_with(self.features) == "inception":
+            lines = [f"{line} (Inception)" for line in lines]
         return "<br>".join(map(_whole, lines))
+
+    @property
+    def features(self) -> str:
+        """The `eval.features` of its scores."""
+        return self.scores.get("features", {"name": "judge"})["name"]
 
 
 def main() -> None:

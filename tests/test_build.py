@@ -967,6 +967,20 @@ def test_without_classes_nothing_is_conditional_or_scored(small_config):
     assert not build.build_gan(config, spec).conditional
 
 
+def test_without_classes_scores_that_need_no_judge_stay(small_config):
+    scores = ("inception_score", "gan_test", "frechet_distance", "copying")
+    fields = {"eval.features": "conftest:small_network", "eval.scores": scores}
+    config = small_config(fields, name="own_images")
+    config.checkpoints.best_metric = "frechet_distance"
+
+    config = build.completed(config, DatasetSpec("own", (32, 32, 3), 1, ("all",)), "")
+
+    # The Inception Score of a function's features would be of the judge's logits.
+    assert config.eval.scores == ("frechet_distance", "copying")
+    assert config.checkpoints.best_metric == "frechet_distance"
+    check_config(config)
+
+
 def test_what_depends_on_own_data_is_checked_once_they_are_known(small_config):
     # Without classes both would do, for there are no scores.
     config = small_config(OWN | {"conditional": False})

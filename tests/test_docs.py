@@ -19,7 +19,7 @@ from ml_collections import ConfigDict
 from pages import PAGES, ROOT, SCRIPTS, Command
 
 import main
-from gan_jax import sweep
+from gan_jax import build, sweep
 from gan_jax.analyses import ANALYSES
 from gan_jax.build import ConfigError, check_config
 from gan_jax.command_line import load_config_file, set_field, update
@@ -43,6 +43,12 @@ TINY = {
     "eval.num_splits": 2,
     "eval.num_runs": 2,
 }
+
+
+@pytest.fixture(autouse=True)
+def public_weights(monkeypatch):
+    """The file of weights that a page speaks of is there."""
+    monkeypatch.setattr(build, "inception_features", lambda *place: None)
 
 
 def name(path: pathlib.Path) -> str:

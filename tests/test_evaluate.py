@@ -11,13 +11,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import ONE_HIDDEN_LAYER, saved_run
 from ml_collections import ConfigDict
 
+from gan_jax import build
 from gan_jax.build import ConfigError
 from gan_jax.classifier import ClassifierSettings, train_classifier
-from gan_jax.data import Dataset
+from gan_jax.data import Dataset, DatasetSpec
 from gan_jax.data.batches import fixed_order
 from gan_jax.evaluate import Judge, evaluate, format_scores, gan_train
+from gan_jax.features import Features
 from gan_jax.generator import Generator, load_generator
 from gan_jax.metrics import (
     METRICS,
@@ -27,6 +30,7 @@ from gan_jax.metrics import (
 )
 from gan_jax.random import root_keys
 from gan_jax.report.metric_log import read_metrics
+from gan_jax.score import score_images
 from gan_jax.workdir import config_to_dict
 
 KEY = jax.random.key(0)
@@ -320,6 +324,130 @@ def test_scores_against_real_images(run, monkeypatch, tiny_mnist):
     ]
     mean = result["frechet_distance"]["mean"]
     assert mean == pytest.approx(np.mean(distances), rel=1e-6)
+
+
+def quarters(images):
+    """Means of the four quarters of grey images, [N, 4]."""
+    images = np.float32(images)[..., 0]
+    halves = images.reshape(len(images), 2, 14, 2, 14)
+    return halves.mean(axis=(2, 4)).reshape(-1, 4)
+
+
+@pytest.fixture
+def other_features(monkeypatch, tmp_path):
+    """`eval.features` are the quarters, by the name of Inception."""
+    features = Features(
+        "inception", quarters, lambda values: values / 9, "f" * 64, tmp_path / "kept"
+    )
+    monkeypatch.setattr(
+        evaluate_module.build, "build_features", lambda config: features
+    )
+    return tmp_path / "kept"
+
+
+def test_other_features_take_the_place_of_the_judges(run, other_features, tiny_mnist):
+    config, workdir = run
+    scores = ("inception_score", "gan_test", "frechet_distance", "kernel_distance")
+    scores += ("precision", "class_frequency_distance", "copying")
+    fields = {"eval.scores": scores, "eval.features": "inception"}
+
+    result = evaluate(changed(config, fields), workdir, 12)
+
+    assert result["features"] == {
+        "name": "inception",
+        "number": 4,
+        "weights_sha256": "f" * 64,
+    }
+    seen = {name: each["features"] for name, each in result["metrics"].items()}
+    assert seen == {
+        "inception_score": "inception",
+        "gan_test": "judge",
+        "frechet_distance": "inception",
+        "kernel_distance": "inception",
+        "precision": "inception",
+        "class_frequency_distance": "judge",
+        "copying": "pixels",
+    }
+    lines = format_scores(result).splitlines()
+    assert lines[1] == "features inception: 4, weights ffffffff"
+    titles = ("FID ", "KID ", "Precision (Inception features) % ")
+    for title in (*titles, "Inception Score (Inception logits) ", "GAN-test % "):
+        assert any(line.startswith(title) for line in lines)
+    # By hand, of the same images.
+    keys = [jax.random.fold_in(root_keys(0)["gan_test"], run) for run in range(2)]
+    generator = load_generator(workdir, 12)
+    runs = [quarters(generator.sample(key, 60)) for key in keys]
+    test = quarters(tiny_mnist.test_images)
+    distances = [frechet_distance(each, test) for each in runs]
+    mean = result["frechet_distance"]["mean"]
+    assert mean == pytest.approx(np.mean(distances), rel=1e-6)
+    training = tiny_mnist.train_images[np.asarray(fixed_order(400))[:60]]
+    assert result["frechet_distance_real"]["mean"] == pytest.approx(
+        frechet_distance(quarters(training), test), rel=1e-6
+    )
+    mean, _ = inception_score(runs[0] / 9, 3)
+    assert result["inception_score"]["mean"] == pytest.approx(mean, rel=1e-6)
+    mean, _ = inception_score(test[fixed_order(200)] / 9, 3)
+    assert result["inception_score_real"]["mean"] == pytest.approx(mean, rel=1e-6)
+    # What the judge alone says has not changed.
+    by_judge = evaluate(changed(config, {"eval.scores": scores}), workdir, 12)
+    for name in ("gan_test", "class_frequency_distance", "copying", "real_accuracy"):
+        assert result[name] == by_judge[name]
+    # Real images' features are kept, generated ones' are not.
+    kept = sorted(len(np.load(file)["features"]) for file in other_features.iterdir())
+    assert kept == [60, 200]
+
+
+def test_images_without_classes_have_scores_that_need_no_judge(
+    small_config, tiny_mnist, other_features, monkeypatch, tmp_path
+):
+    spec = DatasetSpec("own", (28, 28, 1), 1, ("all",))
+    labels = np.zeros(400, np.int32), np.zeros(200, np.int32)
+    images = tiny_mnist.train_images, tiny_mnist.test_images
+    dataset = Dataset(spec, images[0], labels[0], images[1], labels[1])
+    monkeypatch.setattr(evaluate_module.build, "build_dataset", lambda _: dataset)
+    config = small_config(
+        ONE_HIDDEN_LAYER
+        | {
+            "data.name": "own",
+            "data.source": "folder",
+            "eval.features": "inception",
+            "eval.scores": ("inception_score", "gan_test", "frechet_distance"),
+            "eval.num_samples": 60,
+            "eval.num_splits": 3,
+            "eval.num_runs": 2,
+        }
+    )
+    config = build.completed(config, spec, "")
+    assert config.eval.scores == ("inception_score", "frechet_distance")
+    assert config.checkpoints.best_metric == "inception_score"
+    saved_run(config, tmp_path / "run")
+    config.eval.scores = (*config.eval.scores, "class_frequency_distance", "copying")
+
+    result = evaluate(config, tmp_path / "run")
+
+    assert list(result["metrics"]) == ["inception_score", "frechet_distance", "copying"]
+    assert result["warnings"][0] == (
+        "class_frequency_distance is left out: the images of own have no classes, and "
+        "so no judge"
+    )
+    assert not {"classifier", "real_accuracy", "class_frequencies"} & set(result)
+    keys = [jax.random.fold_in(root_keys(0)["gan_test"], run) for run in range(2)]
+    generator = load_generator(tmp_path / "run")
+    distances = [
+        frechet_distance(quarters(generator.sample(key, 60)), quarters(images[1]))
+        for key in keys
+    ]
+    mean = result["frechet_distance"]["mean"]
+    assert mean == pytest.approx(np.mean(distances), rel=1e-6)
+    assert format_scores(result).splitlines()[0].startswith("features inception: 4")
+    # Of images of other programs too.
+    np.savez(tmp_path / "x.npz", images=tiny_mnist.train_images)
+    scores = score_images(config, tmp_path / "x.npz")
+    assert scores["frechet_distance"] == pytest.approx(
+        frechet_distance(quarters(images[0]), quarters(images[1])), rel=1e-6
+    )
+    assert "class_frequencies" not in scores and "FID" in format_scores(scores)
 
 
 @pytest.mark.parametrize(

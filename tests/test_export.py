@@ -302,6 +302,28 @@ def test_the_card_has_the_numbers_of_the_evaluation(run):
         assert text in card
 
 
+def test_the_card_names_the_features_and_their_weights(run):
+    config, workdir, _ = run
+    evaluation = {
+        "step": 5,
+        "num_samples": 60,
+        "data": {"name": "own", "source": "folder", "num_train": 9, "num_test": 8},
+        "metrics": {"frechet_distance": {"title": "FID"}},
+        "features": {"name": "inception", "number": 2048, "weights_sha256": "6726825d"},
+        "frechet_distance": {"mean": 12.3456, "std": 0.5},
+        "frechet_distance_real": {"mean": 1.5},
+        "health": [],
+    }
+
+    card = model_card(config, load_generator(workdir), evaluation)
+
+    assert "| FID | 12.346 ± 0.500 | 1.500 |" in card
+    assert (
+        "Features are those of `inception` (weights with SHA-256 `6726825d`)." in card
+    )
+    assert "The judge is" not in card
+
+
 def test_the_card_of_data_without_classes_says_so(run):
     config, workdir, _ = run
     # What `evaluate` writes where no judge can be trained.

@@ -71,7 +71,7 @@ OWNERS = {
     "tensorboardX": {"report"},
     "matplotlib": {"report"},
     "PIL": {"report", "data"},
-    "tqdm": {"train", "evaluate", "data"},
+    "tqdm": {"train", "evaluate", "data", "features"},
     "tensorflow": set(),
     "torch": set(),
     "configs": set(),

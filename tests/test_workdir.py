@@ -78,6 +78,7 @@ def test_fields_on_one_side_only_are_named(tmp_path, small_config):
     [
         {"data.dir": "elsewhere"},
         {"classifier.cache_dir": "elsewhere"},
+        {"eval.inception_weights": "elsewhere"},
         {"steps_per_dispatch": 7},
     ],
 )

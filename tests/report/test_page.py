@@ -180,6 +180,28 @@ def test_scores_are_those_of_the_evaluation(make_run):
     assert "These scores are of step 30; the log goes on to step 40." in page.text
 
 
+def test_other_features_are_named(make_run):
+    described = EVALUATION["metrics"]["own:distance"] | {"title": "FID"}
+    evaluation = EVALUATION | {
+        "metrics": {"frechet_distance": described | {"features": "inception"}},
+        "features": {
+            "name": "inception",
+            "number": 2048,
+            "weights_sha256": "6726825d0",
+        },
+        "frechet_distance": {"mean": 12.34, "std": 0.5},
+    }
+    rows = [row | {"kernel_distance": 0.5} for row in ROWS]
+    run = make_run("a", {"eval.features": "inception"}, evaluation, rows)
+    page = page_of(run)
+
+    assert page.table("scores")[1][0].startswith("FID↓ smaller is better")
+    assert "Features: inception, 2,048 numbers, weights 6726825d." in page.text
+    assert "KID" in page.text and "judge's features" not in page.text
+    both = page_of(run, (run, make_run("b")))
+    assert "The runs were scored by different features" in both.text
+
+
 def test_best_checkpoint_stands_beside_the_last(make_run):
     best = {
         "rule": "largest inception_score",

@@ -38,6 +38,20 @@ def test_markdown():
     ]
 
 
+def test_titles_are_those_of_the_features():
+    scores = {"frechet_distance": Score(12.0, 0.5)}
+
+    def head(*titles):
+        rows = [
+            Row("a", {}, "finished", {}, scores, {"frechet_distance": title})
+            for title in titles
+        ]
+        return markdown_table(rows).splitlines()[0]
+
+    assert "| FID |" in head("FID", "FID")
+    assert "| FID / Fréchet distance |" in head("FID", "Fréchet distance")
+
+
 def test_csv_has_every_digit_and_all_columns():
     finished, failed = csv.DictReader(io.StringIO(csv_table([FINISHED, FAILED])))
 
