@@ -30,9 +30,13 @@ from gan_jax.tensor_files import read_tensors
 
 # The public tools' file, and where their releases have it.
 WEIGHTS = "pt_inception-2015-12-05-6726825d.pth (torch-fidelity, pytorch-fid)"
+# To be raised whenever equal weights give other features than before (another rounding
+# is none): those kept by earlier versions are then no longer used.
+_RECIPE = 1
 # Of the largest layer's outputs a batch has 0.3 GB.
 _BATCH_SIZE = 50
-# What a layer of the file is called here, and its tensor's axes if they differ.
+# By the end of a tensor's name: its collection and the end of its path here, and which
+# of its axes stands where.
 _FIELDS = {
     "conv.weight": ("params", "conv/kernel", (2, 3, 1, 0)),
     "bn.weight": ("params", "bn/scale", (0,)),
@@ -53,9 +57,8 @@ class Features:
       name: as `eval.features` has it.
       compute: uint8 [B, H, W, C] -> float [B, F], each image's alone.
       logits: float [N, F] -> [N, classes], for the Inception Score; None: it has none.
-      weights_sha256: of the file of its weights; "": there is none, and the features
-        of real images are not kept.
-      cache_dir: where they are kept.
+      weights_sha256: of the file of its weights; "": there is none.
+      cache_dir: where the features of real images are kept; None: nowhere.
     """
 
     name: str
@@ -73,13 +76,12 @@ class Features:
         Raises:
           DataError: `compute` returns something else.
         """
-        size = min(_BATCH_SIZE, len(images))
+        images, size = np.asarray(images), min(_BATCH_SIZE, len(images))
         starts = range(0, len(images), size)
         title = f"features {self.name}"
         with tqdm(starts, title, unit="batch", disable=None, leave=False) as bar:
             features = [
-                self._of_batch(np.asarray(images[start : start + size]), size)
-                for start in bar
+                self._of_batch(images[start : start + size], size) for start in bar
             ]
         return np.concatenate(features)
 
@@ -89,9 +91,10 @@ class Features:
         In a file named after a hash of the images and of the weights. A damaged one is
         replaced; where none can be written a warning says so.
         """
-        if not self.weights_sha256:
+        if self.cache_dir is None:
             return self(images)
-        digest = hashlib.sha256(f"{self.weights_sha256} {images.shape}".encode())
+        identity = f"{_RECIPE} {self.weights_sha256} {images.shape}"
+        digest = hashlib.sha256(identity.encode())
         digest.update(np.ascontiguousarray(images))
         file = self.cache_dir / f"features-{digest.hexdigest()[:32]}.npz"
         try:

@@ -106,7 +106,9 @@ class _TensorUnpickler(pickle.Unpickler):
             ) from None
 
     def persistent_load(self, pid: Any) -> _Storage:
-        _, dtype, key, *_ = pid
+        _, dtype, key, _, _, *view = pid
+        if any(view):
+            raise pickle.UnpicklingError("views of storages are not read")
         return _Storage(key, dtype)
 
 
