@@ -1,7 +1,9 @@
 """What the programs that time gan_jax beside PyTorch have in common."""
 
 import argparse
+import contextlib
 import importlib
+import itertools
 import json
 import math
 import os
@@ -9,6 +11,7 @@ import pathlib
 import platform
 import statistics
 import time
+import weakref
 from collections.abc import Callable, Hashable
 from typing import TypeVar
 
@@ -23,7 +26,7 @@ from gan_jax.data import Dataset
 from gan_jax.gan import Gan
 from gan_jax.parallel import Devices
 from gan_jax.steps import compile_run_steps
-from gan_jax.types import Batch, GanState
+from gan_jax.types import GanState
 
 try:
     import torch
@@ -133,6 +136,7 @@ def jax_program(
     """gan_jax's steps, compiled and called as the loop does; seconds to compile.
 
     On one device if none are given. A population's metrics are means over its members.
+    With `config.data.feed` 'host' every call is of `config.steps_per_dispatch` steps.
     """
     devices = devices or Devices()
     gan = build.build_gan(config, dataset.spec)
@@ -141,7 +145,18 @@ def jax_program(
     run_steps, state = training.build_training(
         config, gan, num_steps, references, devices
     )
-    data = devices.put_data(Batch(dataset.train_images, dataset.train_labels))
+    length = config.steps_per_dispatch
+    stack = contextlib.ExitStack()
+    feed = stack.enter_context(
+        training.build_feed(
+            config,
+            dataset,
+            devices,
+            dispatches=((step, length) for step in itertools.count(0, length)),
+            longest=length,
+        )
+    )
+    data = next(feed)
     order = training.initial_order(config, len(dataset.train_labels))
     state, order = devices.put((state, order))
     start = time.perf_counter()
@@ -149,14 +164,16 @@ def jax_program(
     compile_seconds = time.perf_counter() - start
 
     def run(num_steps: int) -> dict[str, float]:
-        nonlocal state, order
+        nonlocal state, order, data
         state, order = compiled(state, order, data, jnp.int32(num_steps))
+        data = next(feed)
         # As in the loop, the sums are read after each dispatch: it has ended then.
         sums = jax.device_get(state.metric_sums)
         zeros = jax.tree.map(jnp.zeros_like, state.metric_sums)
         state = state.replace(metric_sums=zeros)
         return {name: float(value.mean()) / num_steps for name, value in sums.items()}
 
+    weakref.finalize(run, stack.close)
     return run, compile_seconds
 
 

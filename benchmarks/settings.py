@@ -7,8 +7,8 @@
 
 For example --set=simultaneous_updates=True generates one batch in place of two, and
 --configs=vtgan_cifar --set=discriminator.minibatch_kernels=0 leaves minibatch
-discrimination out. Rounds of --steps steps of each, in turns. Quote figures from an
-otherwise idle machine only.
+discrimination out; --set=data.feed=host keeps the images in host memory. Rounds of
+--steps steps of each, in turns. Quote figures from an otherwise idle machine only.
 """
 
 import statistics
@@ -36,6 +36,7 @@ def main() -> None:
         programs = {}
         try:
             config = common.load_config(name, arguments)
+            config.steps_per_dispatch = arguments.steps
             dataset = build.build_dataset(config)
             programs["as it is"], _ = common.jax_program(config, dataset)
             for setting in arguments.set:

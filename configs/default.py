@@ -41,6 +41,9 @@ def get_config() -> ConfigDict:
     config.data.image_size = ()
     config.data.test_fraction = 0.1  # of pictures without folders train and test
     config.data.on_error = "stop"  # at pictures that cannot be used; or 'skip' them
+    # Where the training images are: 'device', or 'host', which feeds their batches: for
+    # more images than the device's memory holds.
+    config.data.feed = "device"
     config.data.grayscale = False  # turns a colour set's images into one channel
     # Mirrors real training images half of the time (CIFAR-10, pictures of one's own).
     config.data.flip = False

@@ -30,6 +30,7 @@ from gan_jax.data import (
     is_own,
     load_dataset,
 )
+from gan_jax.data.feed import FEEDS
 from gan_jax.features import WEIGHTS, Features, inception_features
 from gan_jax.gan import PRIORS, Gan, PhaseModes
 from gan_jax.metrics import METRICS, Metric, metric_named
@@ -82,6 +83,7 @@ def check_config(config: ConfigDict, *, scored: bool = True) -> None:
 def _check_config(config: ConfigDict) -> None:
     choices = {
         "parallel": PARALLEL,
+        "data.feed": FEEDS,
         "compute_dtype": COMPUTE_DTYPES,
         "latent.prior": PRIORS,
         "classifier.name": RECIPES,
@@ -148,6 +150,11 @@ def _check_config(config: ConfigDict) -> None:
         build_optimizer(config, player, num_steps=1)
     if config.num_steps == 0 and config.num_epochs < 1:
         raise ConfigError("config.num_steps and config.num_epochs are both 0")
+    if config.population > 1 and config.data.feed == "host":
+        raise ConfigError(
+            f"config.data.feed is 'host', but config.population is {config.population}:"
+            " its members take different batches; leave config.data.feed at 'device'"
+        )
     if is_complete(config):
         _check_combinations(config)
 

@@ -45,19 +45,32 @@ class Calendar:
         return self.is_due(step, self.config.sample_every)
 
     def steps_to_next_event(self, step: int) -> int:
-        config = self.config
         return min(
             self.num_steps - step,
-            config.steps_per_dispatch,
-            *(
-                every - step % every
-                for every in (
-                    config.log_every,
-                    config.sample_every,
-                    config.checkpoint_every,
-                    self.test_every,
-                )
-            ),
+            self.config.steps_per_dispatch,
+            *(every - step % every for every in self._intervals),
+        )
+
+    def dispatches(self, step: int) -> Iterator[tuple[int, int]]:
+        """(step before, number of steps) of the calls to the device from here on."""
+        while step < self.num_steps:
+            count = self.steps_to_next_event(step)
+            yield step, count
+            step += count
+
+    @property
+    def longest_dispatch(self) -> int:
+        """No call to the device has more steps."""
+        return min(self.num_steps, self.config.steps_per_dispatch, *self._intervals)
+
+    @property
+    def _intervals(self) -> tuple[int, ...]:
+        config = self.config
+        return (
+            config.log_every,
+            config.sample_every,
+            config.checkpoint_every,
+            self.test_every,
         )
 
     def revise(self, row: Row) -> Row | None:

@@ -113,7 +113,20 @@ class Devices:
 
         return jax.tree.map(share, examples)
 
-    def _sharding(self, *axes: str) -> NamedSharding:
+    def put_rows(self, array: np.ndarray, rows: np.ndarray) -> jax.Array:
+        """`array[rows]`, K batches [K, B, ...], each divided among the devices.
+
+        Each host gathers the share of its own devices. `rows` is [K, B].
+        """
+        if self.mesh is None:
+            return jax.device_put(array[rows])
+        return jax.make_array_from_callback(
+            (*rows.shape, *array.shape[1:]),
+            self._sharding(None, AXIS),
+            lambda index: array[rows[index[:2]]],
+        )
+
+    def _sharding(self, *axes: str | None) -> NamedSharding:
         """Of arrays whose first axes are divided so; without axes of whole ones."""
         return NamedSharding(self.mesh, PartitionSpec(*axes))
 
@@ -138,6 +151,10 @@ class MappedDevices(Devices):
             return jax.lax.dynamic_slice_in_dim(array, number * size, size)
 
         return jax.tree.map(rows, examples)
+
+    def put_rows(self, array, rows):
+        # Whole, since each device takes its part inside the step.
+        return self._replicate(array[rows])
 
     def own_key(self, key):
         return jax.random.fold_in(key, jax.lax.axis_index(AXIS))

@@ -6,7 +6,7 @@ import functools
 import math
 import pathlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,7 @@ from gan_jax import build, parallel, training
 from gan_jax.calendar import Calendar, Timer
 from gan_jax.checkpoint import Checkpointer
 from gan_jax.data import Dataset, remarks
+from gan_jax.data.batches import EpochOrder, FedBatches
 from gan_jax.evaluate import Judge
 from gan_jax.gan import Gan
 from gan_jax.generator import (
@@ -173,15 +174,38 @@ class _Loop:
             state = self._do_what_is_due(step, state, is_logged=last_logged == step)
         if step == self.num_steps:
             return True
-        data = self.devices.put_data(
-            Batch(self.dataset.train_images, self.dataset.train_labels)
-        )
         order = training.initial_order(self.config, len(self.dataset.train_labels))
         state, order = self.devices.put((state, order))
-        with self.interrupts.during("the compilation"):
-            compiled = self._compile(run_steps, state, order, data)
-        if step == 0:
-            self._save_samples(step, state)
+        with training.build_feed(
+            self.config,
+            self.dataset,
+            self.devices,
+            dispatches=self.calendar.dispatches(step),
+            longest=self.calendar.longest_dispatch,
+        ) as feed:
+            data = next(feed)
+            with self.interrupts.during("the compilation"):
+                compiled = self._compile(run_steps, state, order, data)
+            if step == 0:
+                self._save_samples(step, state)
+            step, state = self._steps(compiled, step, state, order, data, feed)
+        if self.checkpoints.latest_step() != step:
+            self._save(step, state)
+        return step == self.num_steps
+
+    def _steps(
+        self,
+        compiled: Callable,
+        step: int,
+        state: LoopState,
+        order: EpochOrder,
+        data: Batch | FedBatches,
+        feed: Iterator[Batch | FedBatches],
+    ) -> tuple[int, LoopState]:
+        """Runs dispatches to the end or to an interrupt, and does what is due between.
+
+        `data` is what the first one takes, `feed` has what the others do.
+        """
         timer = Timer()
         with tqdm(
             total=self.num_steps,
@@ -189,13 +213,13 @@ class _Loop:
             unit="step",
             disable=None if parallel.is_main() else True,
         ) as progress:
-            while step < self.num_steps:
+            for _, count in self.calendar.dispatches(step):
                 if parallel.any_process(self.interrupts.is_set()):
                     break
-                count = self.calendar.steps_to_next_event(step)
                 with timer.measure(count):
                     state, order = compiled(state, order, data, np.int32(count))
                     self._check_finite(step, step + count, state)
+                    data = next(feed, None)  # there are none after the last steps
                 step += count
                 progress.update(count)
                 # Before what can go wrong with the rest, the judge above all.
@@ -204,9 +228,7 @@ class _Loop:
                 state = self._do_what_is_due(
                     step, state, timer=timer, progress=progress
                 )
-        if self.checkpoints.latest_step() != step:
-            self._save(step, state)
-        return step == self.num_steps
+        return step, state
 
     def _save(self, step: int, state: LoopState) -> None:
         is_first = self.checkpoints.latest_step() is None

@@ -3,7 +3,8 @@
 Assembled from a config; for a population of all its members, see population.py.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +13,8 @@ from ml_collections import ConfigDict
 
 from gan_jax.build import ConfigError, build_optimizer, build_schedules, seeds
 from gan_jax.data import Dataset
-from gan_jax.data.batches import EpochOrder
+from gan_jax.data.batches import EpochOrder, FedBatches
+from gan_jax.data.feed import fed_from_host, resident
 from gan_jax.gan import Gan
 from gan_jax.parallel import Devices
 from gan_jax.population import run_members, stack_members
@@ -121,11 +123,41 @@ def build_training(
     return devices.jit(run_steps), states[0]
 
 
+def build_feed(
+    config: ConfigDict,
+    dataset: Dataset,
+    devices: Devices,
+    *,
+    dispatches: Iterable[tuple[int, int]],
+    longest: int,
+) -> AbstractContextManager[Iterator[Batch | FedBatches]]:
+    """What `build_training`'s function takes as data, for one dispatch after the other.
+
+    As `config.data.feed` says. `dispatches` has (step before, number of steps) of each,
+    none more than `longest`.
+    """
+    examples = Batch(dataset.train_images, dataset.train_labels)
+    if config.data.feed == "device":
+        return resident(devices, examples)
+    return fed_from_host(
+        devices,
+        examples,
+        EpochOrder.empty(root_keys(config.seed)["data"], len(examples.labels)),
+        dispatches=(
+            (step * config.d_steps, count * config.d_steps)
+            for step, count in dispatches
+        ),
+        capacity=longest * config.d_steps,
+        batch_size=config.batch_size,
+    )
+
+
 def initial_order(config: ConfigDict, num_examples: int) -> EpochOrder:
-    """What `build_training`'s function takes besides the first state."""
+    """What `build_training`'s function takes besides the first state and the data."""
+    # The host, if it feeds, has the indices.
+    num_indices = num_examples if config.data.feed == "device" else 0
     orders = [
-        EpochOrder.empty(root_keys(seed)["data"], num_examples)
-        for seed in seeds(config)
+        EpochOrder.empty(root_keys(seed)["data"], num_indices) for seed in seeds(config)
     ]
     return stack_members(orders) if config.population > 1 else orders[0]
 

@@ -21,6 +21,7 @@ _SAVED = ".saved"  # beside the checkpoints: that there have been any
 # No effect on the run.
 _FREE_FIELDS = (
     "data.dir",
+    "data.feed",
     "eval.inception_weights",
     "classifier.cache_dir",
     "steps_per_dispatch",

@@ -20,7 +20,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import build, parallel, training
 from gan_jax.command_line import update
-from gan_jax.data import load_dataset
+from gan_jax.data import Dataset, load_dataset
 from gan_jax.population import OWN, member
 from gan_jax.types import Batch
 
@@ -77,9 +77,14 @@ def train(
         state = perturbed(state, perturbation_seed)
     order = training.initial_order(config, NUM_EXAMPLES)
     state, order = devices.put((state, order))
-    state, _ = run_steps(
-        state, order, devices.put_data(data), np.int32(config.num_steps)
-    )
+    with training.build_feed(
+        config,
+        Dataset(spec, *data, *data),
+        devices,
+        dispatches=[(0, config.num_steps)],
+        longest=config.num_steps,
+    ) as feed:
+        state, _ = run_steps(state, order, next(feed), np.int32(config.num_steps))
     return parallel.local(state.replace(gan=state.gan.replace(key=None)))
 
 

@@ -99,6 +99,16 @@ def test_four_devices_train_as_one():
 
 
 @pytest.mark.slow
+def test_four_devices_fed_by_their_host_train_as_one():
+    fields = SMALL_MLP | {"data.feed": "host"}
+    fed = differences("mlp_cgan_mnist", 20, 12, fields, "jit:4", "pmap:4")
+    resident = differences("mlp_cgan_mnist", 20, 12, SMALL_MLP, "jit:4", "pmap:4")
+
+    assert max(fed.values()) < 1e-5
+    assert fed == resident  # to the bit
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("config", "num_steps", "batch_size", "fields"),
     [
@@ -236,12 +246,14 @@ def assert_same_run(workdir, expected_workdir, first_steps):
 
 
 @pytest.mark.slow
-def test_two_processes_killed_and_resumed_train_as_one(tmp_path):
+@pytest.mark.parametrize("feed", ["device", "host"])
+def test_two_processes_killed_and_resumed_train_as_one(tmp_path, feed):
     finish(processes(1, tmp_path / "one", *ARGUMENTS))
-    pair = processes(2, tmp_path / "two", *ARGUMENTS)
+    arguments = (*ARGUMENTS, f"--config.data.feed={feed}")
+    pair = processes(2, tmp_path / "two", *arguments)
     kill_at_checkpoint(pair, tmp_path / "two", 100)
 
-    main, other = finish(processes(2, tmp_path / "two", *ARGUMENTS))
+    main, other = finish(processes(2, tmp_path / "two", *arguments))
 
     assert "Resuming" in main and "2 x cpu" in main
     assert "GAN-test" in main and "GAN-test" not in other

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
 
 import chex
@@ -331,6 +332,35 @@ def test_the_best_is_known_after_a_resumption(tiny_run, tiny_world, tmp_path):
     steps = {int(path.name) for path in (tmp_path / "checkpoints").iterdir()}
     assert steps == {8, 12}
     assert [row["inception_score"] for row in logged(tmp_path)] == [0.1, 0.9, 0.2]
+
+
+def names_of_threads():
+    return [thread.name for thread in threading.enumerate()]
+
+
+@pytest.mark.slow
+def test_a_run_fed_by_the_host_is_the_same_and_goes_on_with_either_feed(
+    tiny_run, tiny_world, monkeypatch, tmp_path
+):
+    config, expected = tiny_run
+    fed = changed(config, {"data.feed": "host"})
+    threads = []
+
+    def after_three_dispatches(interrupts):
+        threads.append(names_of_threads())
+        return len(threads) > 3
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Interrupts, "is_set", after_three_dispatches)
+        assert not train(fed, tmp_path / "run")
+    assert "gan_jax_feed_0" in threads[3]
+    assert "gan_jax_feed_0" not in names_of_threads()
+    shutil.copytree(tmp_path / "run", tmp_path / "other")
+
+    for each, workdir in ((fed, "run"), (config, "other")):
+        assert saved_state(config, tmp_path / workdir, tiny_world.spec).gan.step == 7
+        assert train(each, tmp_path / workdir)
+        assert_same_run(config, tmp_path / workdir, expected, tiny_world.spec)
 
 
 @pytest.mark.slow

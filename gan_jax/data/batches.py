@@ -1,4 +1,4 @@
-"""Batches from data that lie on the device as uint8, shuffled by (seed, epoch)."""
+"""Batches of uint8 images, on the device or fed to it, shuffled by (seed, epoch)."""
 
 from typing import NamedTuple
 
@@ -25,6 +25,14 @@ class EpochOrder(NamedTuple):
         return cls(jnp.copy(key), jnp.int32(-1), jnp.zeros(num_examples, jnp.int32))
 
 
+class FedBatches(NamedTuple):
+    """Whole batches of a dispatch, gathered on the host: see feed.py."""
+
+    images: jax.Array  # uint8 [K, B, H, W, C]
+    labels: jax.Array  # int32 [K, B]
+    first: jax.Array  # [] int32, number of the first batch
+
+
 def order_of_epoch(order: EpochOrder, epoch: jax.Array) -> EpochOrder:
     """`order` if it is the epoch's, else the one that its key and epoch determine."""
 
@@ -37,7 +45,7 @@ def order_of_epoch(order: EpochOrder, epoch: jax.Array) -> EpochOrder:
 
 
 def take_batch(
-    data: Batch,
+    data: Batch | FedBatches,
     order: EpochOrder,
     *,
     batch_number: jax.Array,
@@ -51,9 +59,9 @@ def take_batch(
 
     Args:
       data: all N examples, images uint8 [N or more, H, W, C] and labels; what fills
-        them up is never taken.
+        them up is never taken. Or batches, this one among them.
       order: that of the batch before, or `EpochOrder.empty(key, N)`, whose key
-        determines the flips of every batch too.
+        determines the flips of every batch too. Of fed batches only the key is used.
       batch_number: [] int32.
       batch_size: at most N.
       flip: whether each image is mirrored, left to right, with probability 1/2.
@@ -61,15 +69,23 @@ def take_batch(
     Returns:
       The batch, still uint8, and the order to pass with the next one.
     """
-    batches_per_epoch = order.indices.size // batch_size
-    order = order_of_epoch(order, batch_number // batches_per_epoch)
-    start = (batch_number % batches_per_epoch) * batch_size
-    indices = jax.lax.dynamic_slice(order.indices, (start,), (batch_size,))
-    images = data.images[indices]
+    if isinstance(data, FedBatches):
+        images, labels = (
+            jax.lax.dynamic_index_in_dim(
+                array, batch_number - data.first, keepdims=False
+            )
+            for array in (data.images, data.labels)
+        )
+    else:
+        batches_per_epoch = order.indices.size // batch_size
+        order = order_of_epoch(order, batch_number // batches_per_epoch)
+        start = (batch_number % batches_per_epoch) * batch_size
+        indices = jax.lax.dynamic_slice(order.indices, (start,), (batch_size,))
+        images, labels = data.images[indices], data.labels[indices]
     if flip:
         flip_key = jax.random.fold_in(order.key, _FLIP_STREAM)
         images = random_flips(images, jax.random.fold_in(flip_key, batch_number))
-    return Batch(images, data.labels[indices]), order
+    return Batch(images, labels), order
 
 
 def fixed_order(num_examples: int) -> jax.Array:
