@@ -31,9 +31,11 @@ def get_config() -> ConfigDict:
     config.ema_rampup = 0.0
 
     config.data = ConfigDict()
-    # 'mnist', 'fashion_mnist', 'cifar10', 'svhn'; with 'files' and 'folder' any other.
+    # 'mnist', 'fashion_mnist', 'cifar10', 'svhn'; with 'files' and 'folder' any other;
+    # with 'huggingface' OWNER/NAME on its hub, or any other name of what data.dir has.
     config.data.name = "mnist"
-    # 'embedded' (MNIST subset), 'files', 'tfds', 'folder' (pictures of one's own).
+    # 'embedded' (MNIST subset), 'files', 'tfds', 'folder' (pictures of one's own),
+    # 'huggingface'.
     config.data.source = "tfds"
     # Folder of the files, of tfds ('': its default), or of pictures (or a zip file).
     config.data.dir = ""

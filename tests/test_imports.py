@@ -68,6 +68,7 @@ OWNERS = {
     "jinja2": {"report"},
     "markupsafe": {"report"},
     "tensorflow_datasets": {"data"},
+    "datasets": {"data"},
     "tensorboardX": {"report"},
     "matplotlib": {"report"},
     "PIL": {"report", "data"},

@@ -1,4 +1,4 @@
-"""Labelled image sets as uint8 arrays: embedded, from files, folders or TFDS."""
+"""Labelled image sets as uint8 arrays: embedded, or from files and other libraries."""
 
 from gan_jax.data.dataset import (
     SPECS,

@@ -130,7 +130,7 @@ def _read(name: str, tree: Tree, options: PictureOptions) -> Dataset:
     if pictures[0].part:
         is_test = np.array([picture.part == "test" for picture in pictures])
     else:
-        is_test = _test_rows(labels, options.test_fraction)
+        is_test = stratified_test_rows(labels, options.test_fraction)
     for part, rows in zip(_PARTS, (~is_test, is_test), strict=True):
         if not rows.any():
             raise DataError(
@@ -165,7 +165,7 @@ def _decoded(
     )
 
 
-def _test_rows(labels: np.ndarray, fraction: float) -> np.ndarray:
+def stratified_test_rows(labels: np.ndarray, fraction: float) -> np.ndarray:
     """Which examples are for testing, bool [N]: the same part of each class.
 
     Always the same ones. A class of two or more has one for testing at least, and one

@@ -14,13 +14,15 @@ from gan_jax.data.dataset import (
 from gan_jax.data.embedded import load_embedded
 from gan_jax.data.files import load_files, load_own_npz
 from gan_jax.data.folder import PictureOptions, load_folder
+from gan_jax.data.huggingface import load_huggingface
 from gan_jax.data.tfds import load_tfds
 from gan_jax.names import lookup
 from gan_jax.paths import local_path
 
 _KNOWN_SETS = {"embedded": load_embedded, "files": load_files, "tfds": load_tfds}
-OWN_SOURCES = ("files", "folder")  # of data sets of any other name
-SOURCES = (*_KNOWN_SETS, "folder")
+_PICTURES = {"folder": load_folder, "huggingface": load_huggingface}
+OWN_SOURCES = ("files", *_PICTURES)  # of data sets of any other name
+SOURCES = (*_KNOWN_SETS, *_PICTURES)
 
 
 def load_dataset(
@@ -34,14 +36,16 @@ def load_dataset(
 
     Args:
       name: mnist, fashion_mnist, cifar10, svhn; `package.module:attribute`, a
-        `DatasetSpec`; or any name of one's own with the sources files and folder.
+        `DatasetSpec`; or any name of one's own with the sources files, folder and
+        huggingface.
       source: embedded (a part of MNIST that comes with the package), files (from
         `directory` or `directory`/`name`), tfds (prepared by TensorFlow Datasets in
         `directory`, or in its own default place when that is empty), folder (pictures
-        in a folder or a zip file, `directory`); or `package.module:attribute`, a
-        function (spec, directory) -> Dataset.
+        in a folder or a zip file, `directory`), huggingface (`name` on the hub, or a
+        data set of the library datasets in `directory`); or
+        `package.module:attribute`, a function (spec, directory) -> Dataset.
       directory: where the source looks; embedded does not use it.
-      pictures: how the source folder makes a data set of them.
+      pictures: how the sources folder and huggingface make a data set of them.
 
     Returns:
       uint8 images [N, H, W, C] in [0, 255] and int32 labels [N], for training and test.
@@ -53,8 +57,9 @@ def load_dataset(
     check_source(name, source)
     if directory:
         directory = str(local_path(directory, "data.dir"))
-    if source == "folder":
-        dataset = load_folder(name=name, directory=directory, options=pictures)
+    if source in _PICTURES:
+        load = _PICTURES[source]
+        dataset = load(name=name, directory=directory, options=pictures)
     elif is_own(name):
         dataset = load_own_npz(name=name, directory=directory)
     else:
@@ -90,13 +95,18 @@ def check_source(name: str, source: str) -> None:
     if is_own(name) and (source not in OWN_SOURCES or not name):
         raise DataError(
             f"unknown data set {name!r}; known: {', '.join(SPECS)}; sets of your own "
-            f"have the source {' or '.join(OWN_SOURCES)}, or a name "
+            f"have the source {', '.join(OWN_SOURCES)}, or a name "
             "package.module:attribute"
         )
     if not is_own(name) and source == "folder":
         raise DataError(
             f"{name} is a known data set, and the source folder is for pictures of "
             "your own: give them another name (--config.data.name)"
+        )
+    if not is_own(name) and source == "huggingface":
+        raise DataError(
+            f"{name} is the name of a known data set: the source huggingface takes "
+            "OWNER/NAME on the hub or, with --config.data.dir, a name of your own"
         )
 
 

@@ -79,16 +79,17 @@ def test_the_next_dispatch_is_gathered_while_one_runs():
     with feed(EXAMPLES._replace(images=images)) as host:
         for number in range(len(DISPATCHES)):
             next(host)
-            wait_until(lambda: len(images.gathered) == min(number + 2, 4))  # noqa: B023
+            wait_for(images.gathered, min(number + 2, len(DISPATCHES)))
         assert next(host, None) is None
     assert all(name.startswith("gan_jax_feed") for name in images.gathered)
 
 
-def wait_until(holds):
+def wait_for(gathered, number):
     end = time.monotonic() + 20
-    while not holds():
+    while len(gathered) < number:
         assert time.monotonic() < end
         time.sleep(0.01)
+    assert len(gathered) == number
 
 
 def test_what_the_thread_raises_reaches_who_asks_and_it_ends():

@@ -659,7 +659,7 @@ def test_options_out_of_range(field, value):
 def test_names_of_known_sets_are_taken(tmp_path):
     with pytest.raises(DataError, match="mnist is a known data set.*another name"):
         load_dataset(name="mnist", source="folder", directory=str(tmp_path))
-    with pytest.raises(DataError, match="'own'; known: mnist.*source files or folder"):
+    with pytest.raises(DataError, match="'own'; known: mnist.*source files, folder, h"):
         load_dataset(name="own", source="tfds")
 
 

@@ -111,3 +111,10 @@ def test_configs_name_them(stripes, small_config):
 def test_names_that_lead_nowhere(stripes, small_config, fields, message):
     with pytest.raises(ConfigError, match=message):
         build.check_config(small_config(fields), scored=False)
+
+
+def test_huggingface_without_its_library_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "datasets", None)
+
+    with pytest.raises(DataError, match=r"pip install 'gan_jax\[huggingface\]'"):
+        load_dataset(name="owner/pets", source="huggingface")
