@@ -35,6 +35,7 @@ def test_the_defaults_are_accepted(small_config):
     ("field", "value", "known"),
     [
         ("parallel", "threads", "'jit'"),
+        ("data.feed", "disk", "'device', 'host'"),
         ("data.name", "mnist2", "'fashion_mnist'"),
         ("latent.prior", "gaussian", "'normal', 'uniform'"),
         ("generator.name", "dcgan0", "'mlp'"),
@@ -740,6 +741,13 @@ def test_arguments_that_only_some_optimisers_take(small_config):
         check_config(config)
     arguments.eps = 0.0
     check_config(config)
+
+
+def test_a_population_is_not_fed_by_the_host(small_config):
+    config = small_config({"population": 3, "data.feed": "host"})
+
+    with pytest.raises(ConfigError, match="feed is 'host', but config.population is 3"):
+        check_config(config)
 
 
 def test_seeds_of_a_population_are_all_in_range(small_config):
