@@ -9,15 +9,17 @@ if TYPE_CHECKING:
     from gan_jax.evaluate import evaluate_run as evaluate
     from gan_jax.export import export
     from gan_jax.generator import Generator, load_generator
+    from gan_jax.score import score_images as score
     from gan_jax.train import train
 
-__all__ = ["Generator", "evaluate", "export", "load_generator", "train"]
+__all__ = ["Generator", "evaluate", "export", "load_generator", "score", "train"]
 
 _HOMES = {
     "Generator": ("gan_jax.generator", "Generator"),
     "evaluate": ("gan_jax.evaluate", "evaluate_run"),
     "export": ("gan_jax.export", "export"),
     "load_generator": ("gan_jax.generator", "load_generator"),
+    "score": ("gan_jax.score", "score_images"),
     "train": ("gan_jax.train", "train"),
 }
 
@@ -31,7 +33,7 @@ def __getattr__(name: str) -> Any:
 
 
 class _Package(ModuleType):
-    """Keeps the functions `train`, `evaluate`, `export` in front of their modules.
+    """Keeps the functions of these names in front of their modules.
 
     Whoever imports gan_jax.train has Python set gan_jax's attribute of that name.
     """

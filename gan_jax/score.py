@@ -1,10 +1,11 @@
-"""Scores of images that any program has made: an .npz file or a folder of pictures."""
+"""Scores of images that any program has made: arrays, an .npz file or pictures."""
 
 import functools
 import json
 import pathlib
 from typing import Any
 
+import jax
 import numpy as np
 from ml_collections import ConfigDict
 
@@ -41,8 +42,10 @@ _GENERATOR_SCORES = ("gan_train_filtered",)
 @in_32_bits
 def score_images(
     config: ConfigDict,
-    place: str | pathlib.Path,
+    images: np.ndarray | jax.Array | str | pathlib.Path,
     output: str | pathlib.Path | None = None,
+    *,
+    labels: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Scores images by the judge of the config's data set.
 
@@ -52,10 +55,11 @@ def score_images(
 
     Args:
       config: of the data set, of the judge and of the scores.
-      place: an .npz with `images` (or `arr_0`), uint8 [N, H, W, C], and perhaps
-        `labels`, ints [N]; or a folder or zip file of pictures, perhaps in subfolders
-        of the classes' names.
+      images: uint8 [N, H, W, C]; or an .npz with `images` (or `arr_0`) and perhaps
+        `labels`; or a folder or zip file of pictures, perhaps in subfolders of the
+        classes' names.
       output: folder for scores.json; None: none is written.
+      labels: of an array of images, ints [N].
 
     Returns:
       What scores.json holds: as evaluation.json, with `images` in place of `step`.
@@ -63,14 +67,20 @@ def score_images(
     Raises:
       ConfigError, DataError: the images are not like the data set's, or too few.
     """
-    place = local_path(place, "images")
     build.check_config(config)
+    if isinstance(images, str | pathlib.Path):
+        images = local_path(images, "images")
+        origin = str(images)
+    else:
+        origin = "images"
     config, dataset = build.with_dataset(config)
-    images, labels = _read(place, dataset.spec, build.picture_options(config))
+    if isinstance(images, pathlib.Path):
+        images, labels = _read(images, dataset.spec, build.picture_options(config))
+    images, labels = _checked(images, labels, dataset.spec, origin)
     config = config.copy_and_resolve_references().unlock()
     config.eval.num_samples = len(images)
     config.eval.scores, left_out = _possible(config, dataset.spec, labels)
-    _check_number(config, place)
+    _check_number(config, origin)
     judge = Judge.load_or_train(config, dataset)
     samples = judge.seen(lambda: images, labels)
     train_and_test = functools.partial(
@@ -90,7 +100,7 @@ def score_images(
         pool=lambda checkpoint, draw: samples,
     )
     result = {
-        "images": str(place),
+        "images": origin,
         "num_samples": len(images),
         "data": {"name": config.data.name, "source": config.data.source},
         "metrics": descriptions(config),
@@ -130,34 +140,41 @@ def _possible(
     return tuple(kept), left_out
 
 
-def _check_number(config: ConfigDict, place: pathlib.Path) -> None:
+def _check_number(config: ConfigDict, origin: str) -> None:
     for name in config.eval.scores:
         check = metric_named(name).check
         reason = check and check(config.eval.to_dict(), config.eval.num_samples)
         if reason:
-            raise ConfigError(f"{place}: the number of images {reason} ({name})")
+            raise ConfigError(f"{origin}: the number of images {reason} ({name})")
+
+
+def _checked(
+    images: np.ndarray | jax.Array,
+    labels: np.ndarray | None,
+    spec: DatasetSpec,
+    origin: str,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Images like the data set's, and their labels, int32 [N], if they have any."""
+    images = np.asarray(images)
+    # Those of an unconditional generator are -1.
+    if labels is None or (np.size(labels) and np.all(np.equal(labels, -1))):
+        return check_images(spec=spec, images=images, origin=origin), None
+    return check_split(
+        spec=spec,
+        images=images,
+        labels=np.asarray(labels),
+        images_from=origin,
+        labels_from=origin,
+    )
 
 
 def _read(
     place: pathlib.Path, spec: DatasetSpec, options: Any
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Images like the data set's, and their labels, int32 [N], if they have any."""
     if place.suffix == ".npz":
-        images, labels = _read_npz(place)
-    else:
-        images, names = read_pictures(place, options)
-        labels = None if names is None else _numbers(names, spec, place)
-    origin = str(place)
-    # samples.npz of an unconditional generator has labels of -1.
-    if labels is None or (labels.size and (labels == -1).all()):
-        return check_images(spec=spec, images=images, origin=origin), None
-    return check_split(
-        spec=spec,
-        images=images,
-        labels=labels,
-        images_from=origin,
-        labels_from=origin,
-    )
+        return _read_npz(place)
+    images, names = read_pictures(place, options)
+    return images, None if names is None else _numbers(names, spec, place)
 
 
 def _read_npz(place: pathlib.Path) -> tuple[np.ndarray, np.ndarray | None]:

@@ -369,7 +369,7 @@ def test_the_cards_program_runs(run):
 
 
 def test_functions_stand_in_front_of_modules_of_their_names():
-    for name in ("train", "evaluate", "export", "load_generator"):
+    for name in ("train", "evaluate", "export", "load_generator", "score"):
         assert callable(getattr(gan_jax, name))
     assert sys.modules["gan_jax.train"].train is gan_jax.train
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

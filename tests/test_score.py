@@ -1,18 +1,23 @@
 """Images of other programs are read, checked and scored."""
 
+import importlib
 import json
 
+import jax
 import numpy as np
 import pytest
 from conftest import ONE_HIDDEN_LAYER
 from PIL import Image
 
-from gan_jax import metrics, score
+import gan_jax
+from gan_jax import metrics
 from gan_jax.build import ConfigError
 from gan_jax.data import DataError, DatasetSpec, load_dataset
 from gan_jax.data.folder import PictureOptions
 from gan_jax.evaluate import Judge, format_scores
 from gan_jax.score import score_images
+
+score = importlib.import_module("gan_jax.score")  # gan_jax.score is a function
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +36,8 @@ def config(small_config):
 
 
 def _read(place, digits):
-    return score._read(place, digits.spec, PictureOptions())
+    images, labels = score._read(place, digits.spec, PictureOptions())
+    return score._checked(images, labels, digits.spec, str(place))
 
 
 @pytest.mark.parametrize("name", ["images", "arr_0"])
@@ -156,6 +162,15 @@ def test_the_judge_knows_the_classes_of_own_pictures(tmp_path, config, monkeypat
     assert seen == [(("cat", "dog"), ("cat", "dog"))]
 
 
+def test_arrays_are_checked_by_their_name(digits, config):
+    assert gan_jax.score is score_images
+    with pytest.raises(DataError, match=r"images.*found \[4, 28, 28, 3\]"):
+        gan_jax.score(config, np.zeros((4, 28, 28, 3), np.uint8))
+    images = digits.test_images[:2]
+    with pytest.raises(DataError, match="images: expected labels from 0 to 9"):
+        gan_jax.score(config, images, labels=[0, 10])
+
+
 @pytest.mark.slow
 def test_images_are_scored_by_the_judge(tmp_path, digits, config, monkeypatch):
     images, labels = digits.test_images[:300], digits.test_labels[:300]
@@ -186,6 +201,9 @@ def test_images_are_scored_by_the_judge(tmp_path, digits, config, monkeypatch):
     np.savez(tmp_path / "y.npz", images=images)
     unlabelled = score_images(config, tmp_path / "y.npz")
 
+    assert gan_jax.score(config, jax.numpy.asarray(images)) == unlabelled | {
+        "images": "images"
+    }
     assert "gan_test" not in unlabelled and "gan_train" not in unlabelled
     assert unlabelled["inception_score"] == result["inception_score"]
     assert any("gan_test is left out" in line for line in unlabelled["warnings"])
