@@ -395,7 +395,7 @@ def test_other_features_take_the_place_of_the_judges(run, other_features, tiny_m
         assert result[name] == by_judge[name]
     # Real images' features are kept, generated ones' are not.
     kept = sorted(len(np.load(file)["features"]) for file in other_features.iterdir())
-    assert kept == [60, 200]
+    assert kept == [60, 60, 200]
 
 
 def test_images_without_classes_have_scores_that_need_no_judge(
