@@ -243,8 +243,8 @@ def _judged(
     dataset: Dataset,
     generators: list[Generator],
 ) -> dict[str, Any]:
-    """What evaluation.json holds of the judge and of all scores."""
-    if not (dataset.spec.has_classes or config.eval.scores):
+    """What evaluation.json holds of the judge and of all scores; {} if none are asked."""
+    if not config.eval.scores:
         return {}
     best = _best(config, workdir, generators) if step is None else None
     pool = _pool(config, workdir, generators[0].step)

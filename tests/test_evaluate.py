@@ -119,7 +119,8 @@ def test_the_ceiling_does_not_depend_on_how_the_test_set_is_sorted(
         test_labels=tiny_mnist.test_labels[rows],
     )
     monkeypatch.setattr(evaluate_module.build, "build_dataset", lambda _: by_class)
-    config = changed(run[0], {"eval.num_samples": 20, "eval.scores": ()})
+    fields = {"eval.num_samples": 20, "eval.scores": ("inception_score",)}
+    config = changed(run[0], fields)
     config.eval.num_splits = 10
 
     ceiling = evaluate(config, run[1])["inception_score_real"]["mean"]
@@ -133,6 +134,15 @@ def test_the_ceiling_does_not_depend_on_how_the_test_set_is_sorted(
     ]
     assert min(others) <= ceiling <= max(others)
     assert ceiling > 1.3 * one_class_each
+
+
+def test_without_scores_there_is_no_judge(run, monkeypatch):
+    monkeypatch.setattr(Judge, "load_or_train", None)
+
+    result = evaluate(changed(run[0], {"eval.scores": ()}), run[1])
+
+    assert result["metrics"] == {} and "classifier" not in result
+    assert format_scores(result).endswith(f"step {result['step']}: no scores")
 
 
 @pytest.mark.slow
