@@ -15,9 +15,9 @@ docs/journal.md.
 
 Scores here: results/report_c.md.
 
-Cost: on two CPU cores about 0.5 s per step, 500 to an epoch, so that all 500 epochs are
-a matter of 35 hours (for a GPU); the judge, and GAN-train's classifier, half an hour to
-an hour each.
+Cost: on two CPU cores 0.45 to 0.6 s per step, 500 to an epoch, so that all 500 epochs
+are a matter of 35 hours (for a GPU); the judge, and GAN-train's classifier, half an
+hour to an hour each.
 """
 
 from ml_collections import ConfigDict

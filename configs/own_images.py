@@ -27,8 +27,10 @@ own.npz with x_train, y_train, x_test, y_test (uint8), and --config.data.source=
 What to expect (by experience with such networks, not measured here): from 1,000
 pictures a class on, of things that fill the picture and look alike, recognisable
 images; samples/ shows by step 2,000 whether it goes there. Few or very different
-pictures give textures. Scores come from a judge trained on your pictures: a warning
-says when it can hardly tell the classes apart.
+pictures give textures or copies: below 5,000 begin with the augmentations below, and
+stop at the best of samples/ (15,000 steps of 64 are 2,000 epochs of 500 pictures).
+Scores come from a judge trained on your pictures: a warning says when it can hardly
+tell the classes apart.
 
 What to change first when it fails:
 

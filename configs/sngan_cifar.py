@@ -8,8 +8,8 @@ projection on CIFAR-10, in residual networks (StudioGAN): FID 9.01, Inception Sc
 of the Inception network; scores of a judge cannot be compared with them. It has not
 been run beyond some steps.
 
-Cost: by its pixels about 1 s per step on two CPU cores, four hours in all; the judge
-half an hour.
+Cost: by its pixels about 1 s per step on two CPU cores, four hours in all; the judge,
+and GAN-train's classifier, half an hour to an hour each.
 """
 
 from ml_collections import ConfigDict

@@ -243,7 +243,7 @@ def _judged(
     dataset: Dataset,
     generators: list[Generator],
 ) -> dict[str, Any]:
-    """What evaluation.json holds of the judge and of all scores; {} if none are asked."""
+    """What evaluation.json holds of the judge and all scores; {} if none are asked."""
     if not config.eval.scores:
         return {}
     best = _best(config, workdir, generators) if step is None else None

@@ -96,12 +96,15 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> bool:
         )
         scores = read_column(workdir, config.checkpoints.best_metric)
         with open_checkpoints(config, workdir, scores) as checkpoints:
-            state, step = _restore(checkpoints, state) or (state, 0)
+            restored = _restore(checkpoints, state)
+            state, step = restored or (state, 0)
             if step:
                 _say(f"Resuming {workdir} at step {step:,} of {num_steps:,}")
             calendar = Calendar(config, num_steps, num_train // config.batch_size)
             log, segment, drops_score = None, None, False
             if parallel.is_main():
+                if restored is None:
+                    refuse_lost_checkpoints(workdir)
                 log, segment, drops_score = _open_log(
                     workdir, calendar, step, num_train
                 )
@@ -466,13 +469,8 @@ def _open_log(
     Returns:
       The log; the number of the run's segment, if it has been extended and its
       learning rates depend on its length; whether the score of `step` no longer counts.
-
-    Raises:
-      ConfigError: the checkpoints of the run are lost.
     """
-    if not step:
-        refuse_lost_checkpoints(workdir)
-    elif not (workdir / METRICS_FILE).exists():
+    if step and not (workdir / METRICS_FILE).exists():
         _say(
             f"warning: {workdir / METRICS_FILE} is gone, and with it the scores of "
             f"earlier checkpoints; it begins anew after step {step:,}"

@@ -136,7 +136,7 @@ def _page(
         of_report = " of the report" * _is_report(page)
         parts.append(f"## Findings{of_report}\n")
         parts += [
-            f"- **{finding['claim']}** *{finding['verdict'].capitalize()}.* "
+            f"- **{finding['claim']}** *{_sentence(finding['verdict'])}.* "
             + _filled(finding["text"].strip(), name, runs)
             for finding in findings
         ]
@@ -144,6 +144,10 @@ def _page(
     for table in sorted(tables, key=lambda table: page["tables"].index(table["title"])):
         parts.append(_measurements(table) + "\n")
     return "\n".join(parts)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _is_report(page: dict[str, Any]) -> bool:

@@ -364,6 +364,20 @@ def test_a_run_fed_by_the_host_is_the_same_and_goes_on_with_either_feed(
 
 
 @pytest.mark.slow
+def test_a_run_interrupted_before_its_first_step_goes_on(
+    tiny_run, tiny_world, monkeypatch, tmp_path
+):
+    config, expected = tiny_run
+    with monkeypatch.context() as patch:
+        patch.setattr(Interrupts, "is_set", lambda interrupts: True)
+        assert not train(config, tmp_path / "run")
+    assert saved_state(config, tmp_path / "run", tiny_world.spec).gan.step == 0
+
+    assert train(config, tmp_path / "run")
+    assert_same_run(config, tmp_path / "run", expected, tiny_world.spec)
+
+
+@pytest.mark.slow
 def test_two_processes_do_not_train_in_one_folder(run):
     config, workdir = run
     before = {path: path.read_bytes() for path in workdir.glob("*.json*")}
