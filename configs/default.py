@@ -14,6 +14,8 @@ def get_config() -> ConfigDict:
     config = ConfigDict()
 
     config.seed = 0  # determines every random number of the run
+    # What the system's report says, by score, in words of its own: shown beside ours.
+    config.published = ConfigDict()
     config.num_steps = 0  # train steps; 0: as many as num_epochs makes
     config.num_epochs = 100  # used if num_steps is 0; an epoch is N // batch_size steps
     config.batch_size = 100  # images per update

@@ -14,6 +14,7 @@ from configs import mlp_cgan_mnist_best
 
 def get_config() -> ConfigDict:
     config = mlp_cgan_mnist_best.get_config()
+    config.published = ConfigDict()  # those are of the whole of MNIST
     config.num_steps = 5000
     config.data.source = "embedded"
     config.sample_every = 1000

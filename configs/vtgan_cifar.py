@@ -19,6 +19,7 @@ from configs import acgan_cifar
 
 def get_config() -> ConfigDict:
     config = acgan_cifar.get_config()
+    config.published = acgan_cifar.published("4.14 ± 0.20")
     config.discriminator.minibatch_kernels = 30
     config.loss.label_smoothing = "two_sided"
     config.loss.label_smoothing_amount = 0.1

@@ -222,6 +222,8 @@ def evaluate(
         },
         "metrics": descriptions(config),
     }
+    if published := config.get("published"):
+        result["published"] = published.to_dict()
     result |= _judged(config, workdir, step, dataset, generators)
     if warnings := left_out + score_warnings(config, dataset, result):
         result["warnings"] = warnings
@@ -313,7 +315,7 @@ def format_scores(result: dict) -> str:
     ]
     if not rows:
         return "\n".join([*lines, f"{next(iter(columns))}: no scores"])
-    titles = ["", *columns, "real images", "half against half", "better"]
+    titles = ["", *columns, "published", "real images", "half against half", "better"]
     return "\n".join(lines + _aligned(_without_empty_columns([titles, *rows])))
 
 
@@ -348,7 +350,7 @@ def real_score(result: Mapping[str, Any], name: str) -> float | None:
 
 
 def _score_rows(name: str, columns: dict[str, dict], result: dict) -> list[list[str]]:
-    """A metric's title, its values, those of real images and which is better."""
+    """A metric's title, values, published value, those of real images; and better."""
     metric = metric_named(name).described(result["metrics"][name])
     title = f"{metric.title} {metric.unit}".rstrip()
     values = [
@@ -357,7 +359,8 @@ def _score_rows(name: str, columns: dict[str, dict], result: dict) -> list[list[
     ]
     real = real_score(result, name)
     floor = result.get(f"{name}_floor")
-    references = ["" if each is None else metric.shown(each) for each in (real, floor)]
+    references = [result.get("published", {}).get(name, "")]
+    references += ["" if each is None else metric.shown(each) for each in (real, floor)]
     better = {"largest": "larger", "smallest": "smaller"}[metric.better]
     rows = [[title, *values, *references, better]]
     for size in result.get(f"{name}_of", {}):
@@ -367,7 +370,7 @@ def _score_rows(name: str, columns: dict[str, dict], result: dict) -> list[list[
         values = [
             metric.shown(each["mean"], each["std"]) if each else "" for each in of_size
         ]
-        rows.append([f"  of {int(size):,} images", *values, "", "", better])
+        rows.append([f"  of {int(size):,} images", *values, "", "", "", better])
     return rows
 
 

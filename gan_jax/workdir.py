@@ -20,6 +20,7 @@ HISTORY = "history"
 _SAVED = ".saved"  # beside the checkpoints: that there have been any
 # No effect on the run.
 _FREE_FIELDS = (
+    "published.",
     "data.dir",
     "data.feed",
     "eval.inception_weights",

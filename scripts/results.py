@@ -4,12 +4,14 @@
 
 results/runs/PAGE/NAME.json has one run (see scripts/publish.py),
 results/tables/NAME.json one table of measurements, results/pages/PAGE.toml what people
-wrote: titles, the order of rows, published numbers, findings. There `{NAME.SCORE}`
-stands for a run's score. README.md's table of scores is written too.
+wrote: titles, the order of rows, findings. There `{NAME.SCORE}` stands for a run's
+score. Published numbers are those of the runs' configs. README.md's table of scores is
+written too.
 """
 
 import argparse
 import dataclasses
+import functools
 import json
 import pathlib
 import re
@@ -17,6 +19,7 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any
 
+from gan_jax.command_line import load_config_file
 from gan_jax.metrics import METRICS, mean_and_std
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -43,6 +46,12 @@ class Run:
     @property
     def scores(self) -> dict[str, Any]:
         return self.content["evaluation"]
+
+    @functools.cached_property
+    def published(self) -> dict[str, str]:
+        """What the run's config says was published, by score."""
+        file, _, argument = self.content["config"].partition(":")
+        return load_config_file(ROOT / file, argument).published.to_dict()
 
     def score(self, name: str) -> str:
         """As people are shown it, in per cent where it is a fraction; '' if none."""
@@ -158,12 +167,9 @@ def _table_of_runs(rows: list[dict], runs: dict[str, Run]) -> str:
     shown = [
         metric
         for metric in _SHOWN
-        if any(run.score(metric) for run in runs.values())
-        or any(metric in row.get("published", {}) for row in rows)
+        if any(run.score(metric) or metric in run.published for run in runs.values())
     ]
-    with_published = {
-        metric for metric in shown for row in rows if metric in row.get("published", {})
-    }
+    with_published = {name for run in runs.values() for name in run.published}
     titles = [
         METRICS[metric].title
         + (f" {METRICS[metric].unit}" if METRICS[metric].unit else "")
@@ -177,14 +183,10 @@ def _table_of_runs(rows: list[dict], runs: dict[str, Run]) -> str:
     for row in rows:
         of_row = [r for r in runs.values() if r.content["row"] == row["name"]]
         of_row.sort(key=lambda run: -run.content["share"])
-        published = row.get("published", {})
         if not of_row:
-            blanks = [_cell("", published.get(metric)) for metric in shown]
-            lines.append(_line([row["title"], "not run", *blanks, ""]))
+            lines.append(_line([row["title"], "not run", *[""] * len(shown), ""]))
         for run in of_row:
-            scores = [
-                _cell(run.score(metric), published.get(metric)) for metric in shown
-            ]
+            scores = [_cell(run, metric) for metric in shown]
             lines.append(
                 _line([_system(row, run), _length(run), *scores, _picture(run)])
             )
@@ -237,7 +239,9 @@ def _picture(run: Run) -> str:
     return f'<a href="{path}"><img src="{path}" width="180" alt="{alt}"></a><br>{note}'
 
 
-def _cell(ours: str, published: str | None) -> str:
+def _cell(run: Run, metric: str) -> str:
+    """A run's score, and the published one."""
+    ours, published = run.score(metric), run.published.get(metric)
     return ours if published is None else f"{ours or '–'}<br>*{published}*"
 
 
@@ -313,11 +317,7 @@ def _best_scores(pages: dict[str, dict], runs: dict[str, Run]) -> str:
             if "best" not in row:
                 continue
             run = runs[f"{name}/{row['best']}"]
-            published = row.get("published", {})
-            scores = [
-                _cell(run.score(metric), published.get(metric))
-                for metric in ("gan_test", "gan_train")
-            ]
+            scores = [_cell(run, metric) for metric in ("gan_test", "gan_train")]
             real = run.scores["classifier"].get("test_accuracy")
             ceiling = f"{100 * real:.2f}" if real else ""
             title = f"[{row['best_title']}](results/{name}.md)"

@@ -13,6 +13,7 @@ from conftest import ONE_HIDDEN_LAYER, stack
 
 from gan_jax import build, training
 from gan_jax.data import DatasetSpec
+from gan_jax.metrics import METRICS
 from gan_jax.types import Batch
 
 PLAYERS = ("generator", "discriminator")
@@ -525,6 +526,21 @@ def test_docstrings_give_command_cost_and_scores(name):
         assert (FOLDER.parent / page[0]).is_file()
     # All fields are in default.py: others change some, and add none.
     assert set(load(name).to_dict()) == set(load("default").to_dict())
+
+
+def test_published_numbers_are_of_scores():
+    published = {
+        (name, model): load(name, model).published.to_dict()
+        for name, model in EVERY + VARIATIONS
+    }
+
+    assert {score for each in published.values() for score in each} <= set(METRICS)
+    assert published["mlp_cgan_mnist", "11"] == {
+        "gan_test": "92.54 ± 0.30",
+        "gan_train": "87.00",
+    }
+    assert published["cgan_mnist", "batch_32"] == {"gan_test": "97.1"}
+    assert not published["quickstart", None]
 
 
 def test_every_field_has_a_comment():

@@ -139,9 +139,12 @@ def test_the_ceiling_does_not_depend_on_how_the_test_set_is_sorted(
 def test_without_scores_there_is_no_judge(run, monkeypatch):
     monkeypatch.setattr(Judge, "load_or_train", None)
 
-    result = evaluate(changed(run[0], {"eval.scores": ()}), run[1])
+    config = changed(run[0], {"eval.scores": ()})
+    config.published = ConfigDict({"gan_test": "97.1"})  # may differ from the run's
+    result = evaluate(config, run[1])
 
     assert result["metrics"] == {} and "classifier" not in result
+    assert result["published"] == {"gan_test": "97.1"}
     assert format_scores(result).endswith(f"step {result['step']}: no scores")
 
 
@@ -668,4 +671,13 @@ def test_scores_for_people_are_a_table_in_per_cent():
         "Inception Score  8.123 ± 0.057     9.000 ± 0.000        9.500  larger",
         "GAN-test %        91.23 ± 0.45                          98.77  larger",
         "GAN-train %              87.65                          98.77  larger",
+    ]
+
+    published = {"gan_test": "89.40 ± 0.29", "gan_train": "none"}
+    del result["best"], result["health"][0]
+    assert format_scores(result | {"published": published}).splitlines()[1:] == [
+        "                    step 4,000     published  real images  better",
+        "Inception Score  8.123 ± 0.057                      9.500  larger",
+        "GAN-test %        91.23 ± 0.45  89.40 ± 0.29        98.77  larger",
+        "GAN-train %              87.65          none        98.77  larger",
     ]

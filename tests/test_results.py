@@ -53,7 +53,6 @@ summary = "a demo"
 [[rows]]
 name = "one"
 title = "One"
-published = { gan_test = "90.0" }
 best = "run"
 best_title = "Demo one"
 data = "MNIST"
@@ -66,9 +65,19 @@ verdict = "confirmed"
 text = "GAN-test is {run.gan_test} %."
 """
     )
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "demo.py").write_text(
+        """
+from ml_collections import ConfigDict
+
+def get_config(model):
+    return ConfigDict({"published": {"gan_test": model}})
+"""
+    )
     run = {
         "page": "demo",
         "row": "one",
+        "config": "configs/demo.py:90.0",
         "overrides": {"num_steps": 5, "loss.name": "hinge"},
         "steps": 1500,
         "share": 0.25,
