@@ -149,8 +149,8 @@ def get_config() -> ConfigDict:
     # Which scores: also 'gan_train_filtered', 'frechet_distance', 'kernel_distance',
     # 'class_frechet_distance', 'precision', 'recall', 'density', 'coverage',
     # 'class_frequency_distance', 'class_diversity', 'class_ms_ssim', 'copying',
-    # 'authenticity'. A conditional GAN is needed for GAN-test, GAN-train,
-    # 'class_frechet_distance', 'class_diversity' and 'class_ms_ssim'.
+    # 'feature_copying', 'authenticity'. A conditional GAN is needed for GAN-test,
+    # GAN-train, 'class_frechet_distance', 'class_diversity' and 'class_ms_ssim'.
     config.eval.scores = ("inception_score", "gan_test", "gan_train")
     # Whose features scores against real images compare: the 'judge' (never call these
     # FID), 'inception' (FID, KID, and the Inception Score by its logits), or a function

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import importlib.metadata
 import itertools
 import json
 import pathlib
@@ -214,13 +215,7 @@ def evaluate(
     result = {
         "step": generators[0].step,
         "seed": config.seed,
-        "data": {
-            "name": config.data.name,
-            "source": config.data.source,
-            "num_train": len(dataset.train_labels),
-            "num_test": len(dataset.test_labels),
-        },
-        "metrics": descriptions(config),
+        **protocol(config, dataset),
     }
     if published := config.get("published"):
         result["published"] = published.to_dict()
@@ -275,6 +270,24 @@ def without_impossible(
         config = config.copy_and_resolve_references()
         config.eval.scores = scores
     return config, left_out
+
+
+def protocol(config: ConfigDict, dataset: Dataset) -> dict[str, Any]:
+    """What a result is of: real images, scores, versions of what computed them."""
+    return {
+        "data": {
+            "name": config.data.name,
+            "source": config.data.source,
+            "num_train": len(dataset.train_labels),
+            "num_test": len(dataset.test_labels),
+            "reference": "test",
+        },
+        "metrics": descriptions(config),
+        "versions": {
+            package: importlib.metadata.version(package)
+            for package in ("gan_jax", "jax", "flax", "numpy")
+        },
+    }
 
 
 def descriptions(config: ConfigDict) -> dict[str, dict[str, Any]]:

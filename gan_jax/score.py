@@ -23,8 +23,8 @@ from gan_jax.evaluate import (
     MAX_HEALTH_SAMPLES,
     Judge,
     class_counts,
-    descriptions,
     gan_train,
+    protocol,
     real_scores,
     score_warnings,
 )
@@ -102,8 +102,7 @@ def score_images(
     result = {
         "images": origin,
         "num_samples": len(images),
-        "data": {"name": config.data.name, "source": config.data.source},
-        "metrics": descriptions(config),
+        **protocol(config, dataset),
         **real_scores(config, judge),
         **class_counts([samples]),
     }

@@ -44,7 +44,8 @@ def main() -> None:
     intended = load_config_file(ROOT / file, argument)
     config = load_config(workdir)
     evaluation = json.loads((workdir / EVALUATION_FILE).read_text())
-    del evaluation["metrics"]
+    for name in ("metrics", "published", "versions"):
+        evaluation.pop(name, None)
     overrides = _overrides(config.to_dict(), intended.to_dict())
     numbers, per_step = zip(*_step_times(read_metrics(workdir)), strict=True)
     name = arguments.name or workdir.name

@@ -201,6 +201,7 @@ def test_evaluation_file(run):
         "source": "embedded",
         "num_train": 400,
         "num_test": 200,
+        "reference": "test",
     }
     assert result["classifier"] == {
         "name": "lenet",

@@ -28,6 +28,7 @@ from gan_jax.metrics.kernel_distance import KERNEL_DISTANCE, kernel_distance
 from gan_jax.metrics.memorisation import (
     AUTHENTICITY,
     COPYING,
+    FEATURE_COPYING,
     authenticity,
     copying,
 )
@@ -79,6 +80,7 @@ METRICS: dict[str, Metric] = {
     "class_diversity": CLASS_DIVERSITY,
     "class_ms_ssim": CLASS_MS_SSIM,
     "copying": COPYING,
+    "feature_copying": FEATURE_COPYING,
     "authenticity": AUTHENTICITY,
 }
 

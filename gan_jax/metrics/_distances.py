@@ -66,3 +66,30 @@ def squared_radii(features: jax.Array, k: int, block_size: int) -> jax.Array:
         search, (blocks(features, block_size), blocks(numbers, block_size))
     )
     return found.reshape(-1)[: len(features)]
+
+
+def nearest_distances(
+    features: jax.Array, references: jax.Array, *, block_size: int = BLOCK_SIZE
+) -> np.ndarray:
+    """Each point's distance to the nearest reference, float64 [N].
+
+    Args:
+      features: float32 [N, F].
+      references: float32 [M, F].
+      block_size: points compared at a time; bounds the memory, changes nothing else.
+    """
+    with jax.enable_x64(True):
+        return np.asarray(_nearest(features, references, block_size=block_size))
+
+
+@functools.partial(jax.jit, static_argnames="block_size")
+def _nearest(features, references, *, block_size):
+    references, features = centred(references, features)
+
+    def search(rows):
+        # A lower bound of the square may be negative.
+        squares = squared_distances(rows, references, bound="lower").min(axis=1)
+        return jnp.sqrt(jnp.maximum(squares, 0))
+
+    found = jax.lax.map(search, blocks(features, block_size))
+    return found.reshape(-1)[: len(features)]

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from gan_jax.metrics._checks import checked_features
+from gan_jax.metrics._distances import nearest_distances
 from gan_jax.metrics.metric import Metric, Scoring
 from gan_jax.metrics.nearest_neighbours import nearest_neighbours
 
@@ -87,6 +89,15 @@ def _copying(metric: Metric, name: str, scoring: Scoring) -> dict[str, Any]:
     return {name: copying(generated, test)}
 
 
+def _feature_copying(metric: Metric, name: str, scoring: Scoring) -> dict[str, Any]:
+    training = scoring.training.features
+    generated, test = (
+        nearest_distances(*checked_features(images=samples.features, training=training))
+        for samples in (scoring.generated(0), scoring.real)
+    )
+    return {name: copying(generated, test)}
+
+
 def _authenticity(metric: Metric, name: str, scoring: Scoring) -> dict[str, Any]:
     training = scoring.training.images
 
@@ -111,6 +122,15 @@ COPYING = Metric(
     digits=2,
     report=_copying,
     sees="pixels",
+)
+FEATURE_COPYING = Metric(
+    title="Copying (judge's features)",
+    value=None,
+    better="smallest",
+    unit="%",
+    digits=2,
+    report=_feature_copying,
+    sees="features",
 )
 AUTHENTICITY = Metric(
     title="Authenticity (pixels)",

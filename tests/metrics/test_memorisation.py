@@ -1,9 +1,11 @@
 """Copies of training images are found, new images are not accused."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from gan_jax.metrics import METRICS, Samples, Scoring, authenticity, copying
+from gan_jax.metrics._distances import nearest_distances
 
 
 def test_copying_by_hand():
@@ -46,7 +48,12 @@ def test_authenticity_by_hand():
 def _samples(*levels):
     """Images of 1 x 1 pixel with these bytes."""
     images = np.array(levels, np.uint8).reshape(-1, 1, 1, 1)
-    return Samples(lambda: images, None, None)
+    return Samples(lambda: images, None, None, extract=_of_levels)
+
+
+def _of_levels(images):
+    """Features that are as far apart as the pixels."""
+    return images.reshape(-1, 1).astype(np.float32) * np.float32([3, 4]) / 5
 
 
 def _scored(name, generated, test=(100, 150, 240)):
@@ -67,11 +74,29 @@ def test_scores_of_images():
     # test images: 20 (80), 200 (50), 210 (30). One pair is larger, one equal.
     score = _scored("copying", (12, 22, 120))["copying"]
     assert score == pytest.approx((6 + 0.5) / 9, abs=1e-12)
+    # Likewise, without equal ones.
+    assert _scored("feature_copying", (12, 22, 121))["feature_copying"] == 7 / 9
     # 10, 20 and 200 have others 10 away.
     scores = _scored("authenticity", (12, 22, 120))
     assert scores == {"authenticity": 1 / 3, "authenticity_real": {"mean": 1.0}}
 
 
+def test_distances_to_the_nearest_are_those_of_all_pairs():
+    random = np.random.default_rng(0)
+    # Far from 0, where float32 would lose them.
+    features = (1000 + random.normal(size=(45, 7))).astype(np.float32)
+    references = (1000 + random.normal(size=(33, 7))).astype(np.float32)
+    references[4] = features[11]
+
+    found = nearest_distances(jnp.array(features), jnp.array(references), block_size=16)
+
+    differences = features[:, None].astype(np.float64) - references
+    expected = np.linalg.norm(differences, axis=2).min(axis=1)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-6)
+    assert expected[11] == 0
+
+
 def test_copies_are_found():
-    assert _scored("copying", (0, 20, 210)) == {"copying": 1.0}
+    for name in ("copying", "feature_copying"):
+        assert _scored(name, (0, 20, 210)) == {name: 1.0}
     assert _scored("authenticity", (0, 20, 210))["authenticity"] == 0.0

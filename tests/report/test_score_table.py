@@ -93,6 +93,7 @@ def test_csv_has_every_digit_and_all_columns():
                     "class_diversity",
                     "class_ms_ssim",
                     "copying",
+                    "feature_copying",
                     "authenticity",
                 )
                 for prefix in ("", "published_")
