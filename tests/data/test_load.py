@@ -79,7 +79,7 @@ def test_files_of_a_set_of_ones_own(stripes):
         ("stripes:absent", "the data source is 'stripes:absent'.*no 'absent'"),
         (
             "flies",
-            "unknown data source .flies.; known: embedded, files, tfds, folder, or",
+            "source .flies.; known: embedded, files, tfds, folder, huggingface, or",
         ),
         ("embedded", "only mnist is embedded, not stripes"),
     ],
