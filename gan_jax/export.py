@@ -175,7 +175,7 @@ def model_card(
         "",
         "## Scores",
         "",
-        *_score_lines(evaluation, generator.step),
+        *_score_lines(evaluation, generator),
         "",
         "## Use",
         "",
@@ -244,7 +244,9 @@ def _batches(generator: Generator) -> str:
     return text.strip()
 
 
-def _score_lines(evaluation: Mapping[str, Any] | None, step: int) -> list[str]:
+def _score_lines(
+    evaluation: Mapping[str, Any] | None, generator: Generator
+) -> list[str]:
     """A table of the scores of the last and the best step, and their protocol."""
     if evaluation is None:
         return ["None: the run was not evaluated."]
@@ -253,7 +255,12 @@ def _score_lines(evaluation: Mapping[str, Any] | None, step: int) -> list[str]:
         for remark in (*evaluation.get("warnings", ()), *evaluation.get("health", ()))
     ]
     if not evaluation["metrics"] and "classifier" not in evaluation:
-        return ["None: the data have no classes, so there is no judge.", "", *remarks]
+        reason = (
+            "no scores were asked for"
+            if generator.spec.has_classes
+            else "the data have no classes, so there is no judge"
+        )
+        return [f"None: {reason}.", "", *remarks]
     columns = score_columns(evaluation)
     lines = [
         f"| score | {' | '.join(columns)} | real images |",
@@ -271,7 +278,7 @@ def _score_lines(evaluation: Mapping[str, Any] | None, step: int) -> list[str]:
         real = real_score(evaluation, name)
         cells.append("" if real is None else metric.shown(real))
         lines.append(f"| {metric.title} | {' | '.join(cells)} |")
-    return [*lines, "", _protocol(evaluation, step), *remarks]
+    return [*lines, "", _protocol(evaluation, generator.step), *remarks]
 
 
 def _protocol(evaluation: Mapping[str, Any], step: int) -> str:

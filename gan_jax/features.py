@@ -136,8 +136,8 @@ def inception_features(
     Raises:
       ValueError: the file cannot be read, or has other tensors.
     """
-    variables = inception_variables(weights)
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    changed = weights.stat().st_mtime_ns if weights.is_file() else None
+    variables, digest = _loaded(weights, changed)
     last_layer = {"params": variables["params"]["fc"]}
     return Features(
         "inception",
@@ -146,6 +146,14 @@ def inception_features(
         digest,
         cache_dir,
     )
+
+
+# A command builds them at each check of its config, from some 100 MB.
+@functools.lru_cache(maxsize=1)
+def _loaded(weights: pathlib.Path, changed: int | None) -> tuple[dict[str, Any], str]:
+    """Variables and SHA-256 of a file that was changed at this time."""
+    variables = inception_variables(weights)
+    return variables, hashlib.sha256(weights.read_bytes()).hexdigest()
 
 
 def inception_variables(weights: pathlib.Path) -> dict[str, Any]:

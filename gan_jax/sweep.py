@@ -17,6 +17,7 @@ import shlex
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import jax
@@ -63,6 +64,8 @@ _CAPTION = (
     " The ± of published scores is as published."
 )
 
+_PLAIN = re.compile(r"([\d.]+)(?: ± ([\d.]+))?")
+
 
 class SweepError(ValueError):
     """A sweep that cannot begin, or of which runs failed: the message says which."""
@@ -86,6 +89,17 @@ class Run:
     settings: Mapping[str, object]
     overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     published: Mapping[str, Score] = dataclasses.field(default_factory=dict)
+
+
+def published_scores(published: Mapping[str, str]) -> dict[str, Score]:
+    """The plain numbers, "M" or "M ± S", of a config's `published`, for `Run`."""
+    scores = {}
+    for name, text in published.items():
+        if match := _PLAIN.fullmatch(text):
+            scale = int(METRICS[name].scale)
+            values = (float(Decimal(part) / scale) for part in match.groups() if part)
+            scores[name] = Score(*values)
+    return scores
 
 
 def run_sweep(file: str, workdir: pathlib.Path, settings: Sequence[str]) -> bool:

@@ -18,8 +18,8 @@ CONFIG_FILE = "config.json"
 EVALUATION_FILE = "evaluation.json"
 HISTORY = "history"
 _SAVED = ".saved"  # beside the checkpoints: that there have been any
-# No effect on the run.
-_FREE_FIELDS = (
+# Beginnings of fields without effect on the run.
+FREE_FIELDS = (
     "published.",
     "data.dir",
     "data.feed",
@@ -216,7 +216,7 @@ def check_training_config(
     It may become longer, not shorter. Steps and epochs can be compared only with the
     number of training images.
     """
-    free = _FREE_FIELDS + _FREE_IN_TRAINING + _LENGTHS
+    free = FREE_FIELDS + _FREE_IN_TRAINING + _LENGTHS
     check_same_config(workdir, config, free=free)
     saved = load_config(workdir)
     length = "num_steps" if config.num_steps else "num_epochs"
@@ -240,7 +240,7 @@ def check_evaluation_config(workdir: pathlib.Path, config: ConfigDict) -> Config
     Raises:
       ConfigError: more differs from the run than how it is judged.
     """
-    free = _FREE_FIELDS + _FREE_IN_TRAINING + _FREE_IN_EVALUATION
+    free = FREE_FIELDS + _FREE_IN_TRAINING + _FREE_IN_EVALUATION
     check_same_config(workdir, config, free=free)
     same = _completed_as(config, load_config(workdir))
     if same is not config:

@@ -22,16 +22,10 @@ from PIL import Image
 from gan_jax.build import flatten, number_of_steps
 from gan_jax.command_line import load_config_file
 from gan_jax.report.metric_log import read_metrics
-from gan_jax.workdir import CONFIG_FILE, EVALUATION_FILE, load_config
+from gan_jax.workdir import CONFIG_FILE, EVALUATION_FILE, FREE_FIELDS, load_config
 from scripts.results import ROOT, RUNS
 
-# What another machine or another look at the run may have otherwise.
-_INCIDENTAL = (
-    "data.dir",
-    "eval.inception_weights",
-    "classifier.cache_dir",
-    "steps_per_dispatch",
-)
+# What another look at the run may have otherwise, besides FREE_FIELDS.
 _INCIDENTAL_ENDS = ("log_every", "sample_every", "checkpoint_every", "test_every")
 _PACKAGES = ("jax", "flax", "optax", "numpy")
 _LARGEST_PICTURE = 60_000  # bytes
@@ -107,7 +101,7 @@ def _overrides(config: dict, intended: dict) -> dict:
         for field, value in flatten(config).items()
         if field in before
         and _plain(value) != _plain(before[field])
-        and field not in _INCIDENTAL
+        and not field.startswith(FREE_FIELDS)
         and not field.endswith(_INCIDENTAL_ENDS)
     }
 

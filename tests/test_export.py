@@ -1,5 +1,6 @@
 """A generator as files: the same images by every way of loading them."""
 
+import dataclasses
 import json
 import pathlib
 import re
@@ -328,8 +329,13 @@ def test_the_card_of_data_without_classes_says_so(run):
     config, workdir, _ = run
     # What `evaluate` writes where no judge can be trained.
     evaluation = {"step": 5, "metrics": {}, "warnings": ["one class"], "health": ["x"]}
+    generator = load_generator(workdir)
+    assert "None: no scores were asked for." in model_card(
+        config, generator, evaluation
+    )
+    spec = dataclasses.replace(generator.spec, num_classes=1, class_names=("all",))
 
-    card = model_card(config, load_generator(workdir), evaluation)
+    card = model_card(config, dataclasses.replace(generator, spec=spec), evaluation)
 
     assert "None: the data have no classes, so there is no judge." in card
     assert "- one class\n- x\n" in card

@@ -21,7 +21,6 @@ from gan_jax.data.dataset import (
     DataError,
     Dataset,
     DatasetSpec,
-    Split,
     check_split,
     join_splits,
 )
@@ -109,14 +108,14 @@ def read_pictures(
     """
     with open_tree(place) as tree:
         pictures = _pictures(tree)
-        decoded = _decoded(tree, pictures, options)
+        decoded = decoded_pictures(tree, _paths(pictures), options)
     names = [pictures[row].class_name for row in decoded.rows]
     return decoded.images, None if set(names) == {ONLY_CLASS} else names
 
 
 def _read(name: str, tree: Tree, options: PictureOptions) -> Dataset:
     pictures = _pictures(tree)
-    decoded = _decoded(tree, pictures, options)
+    decoded = decoded_pictures(tree, _paths(pictures), options)
     class_names = _class_names(pictures, tree)
     pictures = [pictures[row] for row in decoded.rows]
     numbers = {class_name: number for number, class_name in enumerate(class_names)}
@@ -137,32 +136,58 @@ def _read(name: str, tree: Tree, options: PictureOptions) -> Dataset:
                 f"{tree.place}: no pictures for the {part} set; expected at least 2 "
                 "pictures of a class, or folders train and test with pictures"
             )
+    origin = (f"{tree.place}, pictures", f"{tree.place}, labels")
+    return divided_pictures(
+        name, decoded, labels, class_names, is_test, origins=(origin, origin)
+    )
+
+
+def divided_pictures(
+    name: str,
+    decoded: Decoded,
+    labels: np.ndarray,
+    class_names: Sequence[str],
+    is_test: np.ndarray,
+    *,
+    origins: tuple[tuple[str, str], tuple[str, str]],
+) -> Dataset:
+    """A data set of pictures whose labels, [N], and part, bool [N], are known.
+
+    `origins` says where images and labels of each part come from.
+
+    Raises:
+      DataError: as `check_split`.
+    """
     spec = DatasetSpec(
         name, decoded.images.shape[1:], len(class_names), tuple(class_names)
     )
-
-    def split(rows: np.ndarray) -> Split:
-        return check_split(
+    train, test = (
+        check_split(
             spec=spec,
             images=decoded.images[rows],
             labels=labels[rows],
-            images_from=f"{tree.place}, pictures",
-            labels_from=f"{tree.place}, labels",
+            images_from=images_from,
+            labels_from=labels_from,
         )
-
-    dataset = join_splits(spec=spec, train=split(~is_test), test=split(is_test))
+        for rows, (images_from, labels_from) in zip(
+            (~is_test, is_test), origins, strict=True
+        )
+    )
+    dataset = join_splits(spec=spec, train=train, test=test)
     return dataclasses.replace(dataset, notes=decoded.notes)
 
 
-def _decoded(
-    tree: Tree, pictures: Sequence[_Picture], options: PictureOptions
+def decoded_pictures(
+    tree: Tree, paths: Sequence[str], options: PictureOptions
 ) -> Decoded:
+    """The pictures of these paths, as the options say."""
     return decode_pictures(
-        tree,
-        [picture.path for picture in pictures],
-        image_size=options.image_size,
-        skip=options.on_error == "skip",
+        tree, paths, image_size=options.image_size, skip=options.on_error == "skip"
     )
+
+
+def _paths(pictures: Sequence[_Picture]) -> list[str]:
+    return [picture.path for picture in pictures]
 
 
 def stratified_test_rows(labels: np.ndarray, fraction: float) -> np.ndarray:

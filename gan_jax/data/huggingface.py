@@ -6,17 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from gan_jax.data.dataset import (
-    DataError,
-    Dataset,
-    DatasetSpec,
-    Split,
-    check_split,
-    join_splits,
-)
+from gan_jax.data.dataset import DataError, Dataset
 from gan_jax.data.decoded import decoded_once
-from gan_jax.data.folder import ONLY_CLASS, PictureOptions, stratified_test_rows
-from gan_jax.data.pictures import decode_pictures
+from gan_jax.data.folder import (
+    ONLY_CLASS,
+    PictureOptions,
+    decoded_pictures,
+    divided_pictures,
+    stratified_test_rows,
+)
 from gan_jax.data.tree import Tree
 
 _PARTS = ("train", "test")
@@ -113,13 +111,10 @@ def _columns(place: str, parts: dict[str, Any]) -> tuple[str, str | None]:
     )
     for what, columns, fewest in (("Image", images, 1), ("ClassLabel", labels, 0)):
         if not fewest <= len(columns) <= 1:
-            found = (
-                f"has {len(columns)} columns of type {what}"
-                if columns
-                else (f"has no column of type {what}")
-            )
+            found = f"{len(columns)} columns" if columns else "no column"
             raise DataError(
-                f"{place} {found}: expected one (columns: {_shown(features)})"
+                f"{place} has {found} of type {what}: expected one (columns: "
+                f"{_shown(features)})"
             )
     return images[0], labels[0] if labels else None
 
@@ -155,17 +150,13 @@ def _read(
     examples = [
         (part, row) for part, split in parts.items() for row in range(len(split))
     ]
-    decoded = decode_pictures(
-        _tree(place, parts, image_column),
-        [f"{part}/{row}" for part, row in examples],
-        image_size=options.image_size,
-        skip=options.on_error == "skip",
-    )
+    paths = [f"{part}/{row}" for part, row in examples]
+    decoded = decoded_pictures(_tree(place, parts, image_column), paths, options)
     if label_column is None:
-        class_names = (ONLY_CLASS,)
+        class_names = [ONLY_CLASS]
         labels = np.zeros(len(examples), np.int32)
     else:
-        class_names = tuple(parts["train"].features[label_column].names)
+        class_names = parts["train"].features[label_column].names
         labels = np.concatenate(
             [_labels(place, part, split, label_column) for part, split in parts.items()]
         )
@@ -174,21 +165,13 @@ def _read(
         is_test = np.array([examples[row][0] == "test" for row in decoded.rows])
     else:
         is_test = stratified_test_rows(labels, options.test_fraction)
-    spec = DatasetSpec(name, decoded.images.shape[1:], len(class_names), class_names)
-
-    def split(rows: np.ndarray, part: str) -> Split:
-        return check_split(
-            spec=spec,
-            images=decoded.images[rows],
-            labels=labels[rows],
-            images_from=f"{place}, {image_column} ({part})",
-            labels_from=f"{place}, {label_column} ({part})",
-        )
-
-    dataset = join_splits(
-        spec=spec, train=split(~is_test, "train"), test=split(is_test, "test")
+    train_origin, test_origin = (
+        (f"{place}, {image_column} ({part})", f"{place}, {label_column} ({part})")
+        for part in _PARTS
     )
-    return dataclasses.replace(dataset, notes=decoded.notes)
+    return divided_pictures(
+        name, decoded, labels, class_names, is_test, origins=(train_origin, test_origin)
+    )
 
 
 def _labels(place: str, part: str, split: Any, column: str) -> np.ndarray:

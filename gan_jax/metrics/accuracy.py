@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.metrics._checks import checked_labels, checked_logits
+from gan_jax.metrics.confusion_matrix import confusion_matrix
 
 
 def accuracy(logits: jax.Array | np.ndarray, labels: jax.Array | np.ndarray) -> float:
@@ -27,8 +26,5 @@ def accuracy(logits: jax.Array | np.ndarray, labels: jax.Array | np.ndarray) -> 
       ValueError: if the logits are not of rank 2, are empty or hold NaN, or if the
         labels are not N integers in [0, C).
     """
-    logits = checked_logits(logits)
-    num_images, num_classes = logits.shape
-    labels = checked_labels(labels, num_classes, num_images)
-    predictions = np.asarray(jnp.argmax(logits, axis=1))
-    return int(np.sum(predictions == labels)) / num_images
+    counts = confusion_matrix(logits, labels)
+    return int(counts.trace()) / int(counts.sum())

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from gan_jax.metrics._checks import checked_features
 from gan_jax.metrics._distances import nearest_distances
-from gan_jax.metrics.metric import Metric, Scoring
+from gan_jax.metrics.metric import Metric, Samples, Scoring
 from gan_jax.metrics.nearest_neighbours import nearest_neighbours
 
 
@@ -80,22 +82,24 @@ def authenticity(
     return float(np.mean(farther))
 
 
-def _copying(metric: Metric, name: str, scoring: Scoring) -> dict[str, Any]:
-    training = scoring.training.images
+def _copying(
+    metric: Metric, name: str, scoring: Scoring, *, distances: Callable
+) -> dict[str, Any]:
+    training = scoring.training
     generated, test = (
-        nearest_neighbours(samples.images, training)[0][:, 0]
-        for samples in (scoring.generated(0), scoring.real)
+        distances(samples, training) for samples in (scoring.generated(0), scoring.real)
     )
     return {name: copying(generated, test)}
 
 
-def _feature_copying(metric: Metric, name: str, scoring: Scoring) -> dict[str, Any]:
-    training = scoring.training.features
-    generated, test = (
-        nearest_distances(*checked_features(images=samples.features, training=training))
-        for samples in (scoring.generated(0), scoring.real)
+def _pixel_distances(samples: Samples, training: Samples) -> np.ndarray:
+    return nearest_neighbours(samples.images, training.images)[0][:, 0]
+
+
+def _feature_distances(samples: Samples, training: Samples) -> np.ndarray:
+    return nearest_distances(
+        *checked_features(images=samples.features, training=training.features)
     )
-    return {name: copying(generated, test)}
 
 
 def _authenticity(metric: Metric, name: str, scoring: Scoring) -> dict[str, Any]:
@@ -114,23 +118,20 @@ def _authenticity(metric: Metric, name: str, scoring: Scoring) -> dict[str, Any]
     }
 
 
-COPYING = Metric(
-    title="Copying (pixels)",
-    value=None,
-    better="smallest",
-    unit="%",
-    digits=2,
-    report=_copying,
-    sees="pixels",
-)
-FEATURE_COPYING = Metric(
-    title="Copying (judge's features)",
-    value=None,
-    better="smallest",
-    unit="%",
-    digits=2,
-    report=_feature_copying,
-    sees="features",
+COPYING, FEATURE_COPYING = (
+    Metric(
+        title=f"Copying ({what})",
+        value=None,
+        better="smallest",
+        unit="%",
+        digits=2,
+        report=functools.partial(_copying, distances=distances),
+        sees=sees,
+    )
+    for what, sees, distances in (
+        ("pixels", "pixels", _pixel_distances),
+        ("judge's features", "features", _feature_distances),
+    )
 )
 AUTHENTICITY = Metric(
     title="Authenticity (pixels)",
