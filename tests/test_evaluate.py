@@ -1,7 +1,6 @@
 """Scores against known answers: real images as generated, and what judges see."""
 
 import dataclasses
-import importlib
 import json
 import math
 import shutil
@@ -24,10 +23,12 @@ from gan_jax.features import Features
 from gan_jax.generator import Generator, load_generator
 from gan_jax.metrics import (
     METRICS,
+    _balls,
     frechet_distance,
     inception_score,
     precision_recall,
 )
+from gan_jax.metrics._balls import balls
 from gan_jax.random import root_keys
 from gan_jax.report.metric_log import read_metrics
 from gan_jax.score import score_images
@@ -287,17 +288,16 @@ def test_scores_against_real_images(run, monkeypatch, tiny_mnist):
     config, workdir = run
     passes = []
     monkeypatch.setattr(
-        # The package's attribute of this name is the function.
-        importlib.import_module("gan_jax.metrics.precision_recall"),
-        "precision_recall",
-        lambda *features: passes.append(features) or precision_recall(*features),
+        _balls,
+        "balls",
+        lambda *features, **ks: passes.append(features) or balls(*features, **ks),
     )
 
     result = evaluate(changed(config, {"eval.scores": COMPARING}), workdir, 12)
 
     assert len(COMPARING) == 8
-    # One for the training images, one for halves of them and one for each run, each
-    # for two scores.
+    # One for the training images, one for halves of them and one for each run, for
+    # four scores.
     assert len(passes) == 2 + 2
     text = format_scores(result)
     for name in COMPARING:

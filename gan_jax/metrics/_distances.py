@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-# Rows compared at a time: with 50,000 columns a block takes 100 MB.
-BLOCK_SIZE = 256
+# Distances computed at a time: float64, 128 MB.
+_BLOCK_AREA = 2**24
+
+
+def default_block_size(num_points: int, num_others: int) -> int:
+    """Points that are compared with all others at a time, in blocks of one size."""
+    num_blocks = min(num_points, -(-num_points * num_others // _BLOCK_AREA))
+    return -(-num_points // num_blocks)
 
 
 def centred(*features: jax.Array) -> list[jax.Array]:
@@ -39,15 +46,17 @@ def blocks(array: jax.Array, block_size: int, padding: float = 0) -> jax.Array:
     return padded.reshape(-1, block_size, *array.shape[1:])
 
 
-@functools.partial(jax.jit, static_argnames="block_size")
-def squared_radii(features: jax.Array, k: int, block_size: int) -> jax.Array:
+def squared_radii(
+    features: jax.Array, ks: Sequence[int], block_size: int | None
+) -> list[jax.Array]:
     """Each point's squared distance to its k-th nearest other, [N], as upper bounds.
 
     Args:
       features: float64 [N, F], centred; a point's duplicates are others.
-      k: from 1 to N - 1.
+      ks: each from 1 to N - 1; there are so many lists of distances.
       block_size: points compared at a time.
     """
+    block_size = block_size or default_block_size(len(features), len(features))
     numbers = jnp.arange(len(features))
 
     def search(block):
@@ -60,23 +69,28 @@ def squared_radii(features: jax.Array, k: int, block_size: int) -> jax.Array:
         def leave_out_nearest(_, distances):
             return distances.at[block_rows, distances.argmin(axis=1)].set(jnp.inf)
 
-        return jax.lax.fori_loop(1, k, leave_out_nearest, distances).min(axis=1)
+        found, left_out = {}, 0
+        for k in sorted(set(ks)):
+            distances = jax.lax.fori_loop(left_out, k - 1, leave_out_nearest, distances)
+            found[k], left_out = distances.min(axis=1), k - 1
+        return [found[k] for k in ks]
 
     found = jax.lax.map(
         search, (blocks(features, block_size), blocks(numbers, block_size))
     )
-    return found.reshape(-1)[: len(features)]
+    return [each.reshape(-1)[: len(features)] for each in found]
 
 
 def nearest_distances(
-    features: jax.Array, references: jax.Array, *, block_size: int = BLOCK_SIZE
+    features: jax.Array, references: jax.Array, *, block_size: int | None = None
 ) -> np.ndarray:
     """Each point's distance to the nearest reference, float64 [N].
 
     Args:
       features: float32 [N, F].
       references: float32 [M, F].
-      block_size: points compared at a time; bounds the memory, changes nothing else.
+      block_size: points compared at a time, which bounds the memory and changes nothing
+        else; by default as many as 128 MB of distances take.
     """
     with jax.enable_x64(True):
         return np.asarray(_nearest(features, references, block_size=block_size))
@@ -84,6 +98,7 @@ def nearest_distances(
 
 @functools.partial(jax.jit, static_argnames="block_size")
 def _nearest(features, references, *, block_size):
+    block_size = block_size or default_block_size(len(features), len(references))
     references, features = centred(references, features)
 
     def search(rows):

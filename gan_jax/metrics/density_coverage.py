@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.metrics._checks import checked_features, checked_k
-from gan_jax.metrics._distances import (
-    BLOCK_SIZE,
-    blocks,
-    centred,
-    squared_distances,
-    squared_radii,
-)
+from gan_jax.metrics._balls import COUNT_K, Balls, balls, balls_of_samples
 from gan_jax.metrics.metric import Metric, Samples
 
 
 def density_coverage(
     real: jax.Array | np.ndarray,
     fake: jax.Array | np.ndarray,
-    k: int = 5,
+    k: int = COUNT_K,
     *,
-    block_size: int = BLOCK_SIZE,
+    block_size: int | None = None,
 ) -> tuple[float, float]:
     """Density and coverage: generated points within real points' balls.
 
@@ -39,7 +29,8 @@ def density_coverage(
       real: floats [N, F].
       fake: floats [M, F], M at least 1.
       k: from 1 to N - 1.
-      block_size: points compared at a time; bounds the memory, changes nothing else.
+      block_size: points compared at a time, which bounds the memory and changes nothing
+        else; by default as many as 128 MB of distances take.
 
     Returns:
       (density, coverage): in [0, N / k], with expectation 1 for equal distributions,
@@ -52,51 +43,26 @@ def density_coverage(
     Source: Naeem et al. 2020, Reliable Fidelity and Diversity Metrics for Generative
     Models, section 3.
     """
-    real, fake = checked_features(real=real, fake=fake)
-    checked_k(k, real=real)
-    with jax.enable_x64(True):
-        num_balls, is_covered = jax.device_get(
-            _within_balls(real, fake, k, block_size=block_size)
-        )
-    return float(num_balls.mean() / k), float(is_covered.mean())
+    return _parts(balls(real, fake, count_k=k, block_size=block_size), k)
 
 
-@functools.partial(jax.jit, static_argnames="block_size")
-def _within_balls(real, fake, k, *, block_size):
-    """In how many balls a generated point is, [M]; which balls have any, [N]."""
-    real, fake = centred(real, fake)
-    radii = squared_radii(real, k, block_size)
-
-    def compare(is_covered, block):
-        rows, is_fake = block
-        is_within = squared_distances(rows, real, bound="lower") <= radii[None]
-        is_within &= is_fake[:, None]
-        return is_covered | is_within.any(axis=0), is_within.sum(axis=1)
-
-    is_covered, num_balls = jax.lax.scan(
-        compare,
-        jnp.zeros(len(real), bool),
-        (
-            blocks(fake, block_size),
-            blocks(jnp.ones(len(fake), bool), block_size, padding=False),
-        ),
-    )
-    return num_balls.reshape(-1)[: len(fake)], is_covered
+def _parts(found: Balls, k: int) -> tuple[float, float]:
+    return float(found.num_balls.mean() / k), float(found.is_covered.mean())
 
 
 def _of_samples(generated: Samples, real: Samples) -> tuple[float, float]:
-    return density_coverage(real.features, generated.features)
+    return _parts(generated.compared(balls_of_samples, real), COUNT_K)
 
 
 DENSITY = Metric(
     title="Density (judge's features)",
-    value=lambda generated, real, settings: generated.compared(_of_samples, real)[0],
+    value=lambda generated, real, settings: _of_samples(generated, real)[0],
     compares=True,
     sees="features",
 )
 COVERAGE = Metric(
     title="Coverage (judge's features)",
-    value=lambda generated, real, settings: generated.compared(_of_samples, real)[1],
+    value=lambda generated, real, settings: _of_samples(generated, real)[1],
     unit="%",
     digits=2,
     compares=True,

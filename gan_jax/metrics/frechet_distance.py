@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import jax
@@ -13,6 +14,7 @@ from gan_jax.metrics._distances import blocks
 from gan_jax.metrics.metric import Metric
 
 _BLOCK_SIZE = 2048
+_PARTS = 4  # of the features: of a covariance, only blocks above the diagonal
 
 
 def frechet_distance(
@@ -59,28 +61,45 @@ def frechet_distance(
 @jax.jit
 def _mean_and_covariance(features):
     """float64 [F] and [F, F] of float32 [N, F]."""
-    num_images = len(features)
+    num_images, num_features = features.shape
     mean = features.mean(axis=0, dtype=jnp.float64)
     present = jnp.ones((num_images, 1), jnp.float64)
     block_size = min(_BLOCK_SIZE, num_images)
+    num_parts = min(_PARTS, num_features)
+    pairs = list(itertools.combinations_with_replacement(range(num_parts), 2))
+    widths = [part.size for part in np.array_split(np.zeros(num_features), num_parts)]
 
-    def add(total, block):
+    def add(totals, block):
         rows, present = block
         rows = (rows.astype(jnp.float64) - mean[None]) * present
-        return total + rows.T @ rows, None
+        parts = jnp.array_split(rows, num_parts, axis=1)
+        return {(i, j): totals[i, j] + parts[i].T @ parts[j] for i, j in pairs}, None
 
-    total, _ = jax.lax.scan(
+    totals, _ = jax.lax.scan(
         add,
-        jnp.zeros((len(mean), len(mean)), jnp.float64),
+        {(i, j): jnp.zeros((widths[i], widths[j]), jnp.float64) for i, j in pairs},
         (blocks(features, block_size), blocks(present, block_size)),
+    )
+    totals |= {(j, i): totals[i, j].T for i, j in pairs if i != j}
+    total = jnp.block(
+        [[totals[i, j] for j in range(num_parts)] for i in range(num_parts)]
     )
     return mean, total / (num_images - 1)
 
 
 def _root(covariance: np.ndarray) -> np.ndarray:
     """R [F, rank] with R R^T = covariance."""
+    precision = len(covariance) * np.finfo(np.float64).eps
+    try:
+        root = np.linalg.cholesky(covariance)  # 8 times as fast as eigenvectors
+    except np.linalg.LinAlgError:
+        pass
+    else:
+        squares = np.square(np.diagonal(root))
+        if squares.min() > precision * squares.max():
+            return root
     values, vectors = np.linalg.eigh(covariance)
-    kept = values > len(values) * np.finfo(np.float64).eps * values[-1]
+    kept = values > precision * values[-1]
     return vectors[:, kept] * np.sqrt(values[kept])
 
 

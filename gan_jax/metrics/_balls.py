@@ -1,0 +1,111 @@
+"""Whose balls generated and real points lie in: all that four scores need."""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gan_jax.metrics._checks import checked_features, checked_k
+from gan_jax.metrics._distances import (
+    blocks,
+    centred,
+    default_block_size,
+    squared_distances,
+    squared_radii,
+)
+from gan_jax.metrics.metric import Samples
+
+# Of the papers: for precision and recall, and for density and coverage.
+K = 3
+COUNT_K = 5
+
+
+class Balls(NamedTuple):
+    """A ball reaches to a point's k-th nearest other of its set, its sphere included.
+
+    The first two are of balls by `k`, the others of balls by `count_k`; None if that is
+    None.
+    """
+
+    is_precise: np.ndarray | None  # bool [M]: a generated point is in a real one's ball
+    is_recalled: np.ndarray | None  # bool [N]: a real point is in a generated one's
+    num_balls: np.ndarray | None  # int [M]: real points' balls with a generated point
+    is_covered: np.ndarray | None  # bool [N]: a real point's ball has a generated one
+
+
+def balls(
+    real: jax.Array | np.ndarray,
+    fake: jax.Array | np.ndarray,
+    *,
+    k: int | None = None,
+    count_k: int | None = None,
+    block_size: int | None = None,
+) -> Balls:
+    """Compares the points of two sets, floats [N, F] and [M, F], by distance.
+
+    Raises:
+      ValueError: if features are not such arrays, are not finite or differ in F, or if
+        a set has no point with so many others.
+    """
+    real, fake = checked_features(real=real, fake=fake)
+    if k is not None:
+        checked_k(k, real=real, fake=fake)
+    if count_k is not None:
+        checked_k(count_k, real=real)
+    with jax.enable_x64(True):
+        found = _balls(real, fake, k=k, count_k=count_k, block_size=block_size)
+        return Balls(*jax.device_get(found))
+
+
+def balls_of_samples(generated: Samples, real: Samples) -> Balls:
+    """With all that the scores by default take."""
+    return balls(real.features, generated.features, k=K, count_k=COUNT_K)
+
+
+@functools.partial(jax.jit, static_argnames=("k", "count_k", "block_size"))
+def _balls(real, fake, *, k, count_k, block_size):
+    real, fake = centred(real, fake)
+    given = [each for each in (k, count_k) if each is not None]
+    real_radii = dict(zip(given, squared_radii(real, given, block_size), strict=True))
+    is_fake = jnp.ones(len(fake), bool)
+    if k is None:
+        fake_radii = jnp.full(len(fake), -jnp.inf)
+    else:
+        (fake_radii,) = squared_radii(fake, [k], block_size)
+
+    def compare(found_by_real, block):
+        rows, radii, is_fake = block
+        to_real = squared_distances(rows, real, bound="lower")
+        is_recalled, is_covered = found_by_real
+        is_precise = num_balls = None
+        if k is not None:
+            is_recalled |= (to_real <= radii[:, None]).any(axis=0)
+            is_precise = (to_real <= real_radii[k][None]).any(axis=1)
+        if count_k is not None:
+            is_within = (to_real <= real_radii[count_k][None]) & is_fake[:, None]
+            is_covered |= is_within.any(axis=0)
+            num_balls = is_within.sum(axis=1)
+        return (is_recalled, is_covered), (is_precise, num_balls)
+
+    size = block_size or default_block_size(len(fake), len(real))
+    # No real point is in the balls of the padding, which is in no ball either.
+    (is_recalled, is_covered), of_fake = jax.lax.scan(
+        compare,
+        tuple(
+            None if each is None else jnp.zeros(len(real), bool)
+            for each in (k, count_k)
+        ),
+        (
+            blocks(fake, size),
+            blocks(fake_radii, size, padding=-jnp.inf),
+            blocks(is_fake, size, padding=False),
+        ),
+    )
+    is_precise, num_balls = jax.tree.map(
+        lambda array: array.reshape(-1)[: len(fake)], of_fake
+    )
+    return is_precise, is_recalled, num_balls, is_covered
