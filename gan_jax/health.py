@@ -50,12 +50,14 @@ def unhealthy_images(
       training_labels: [M] ints.
       test_images: uint8 [K, H, W, C], of the data set.
     """
+    blank = _blank(images, training_images)
     return _told(
         (
-            _blank(images, training_images),
+            blank,
             _saturated(images, training_images),
             _alike(images, labels, training_images, training_labels),
-            _memorised(images, training_images, test_images),
+            # Blank images are near to whatever is nearly blank.
+            None if blank else _memorised(images, training_images, test_images),
         )
     )
 

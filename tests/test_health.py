@@ -126,6 +126,23 @@ def test_black_images_are_told(digits):
     assert line.startswith("5% of the generated images are blank")
 
 
+def test_blank_images_are_no_copies(digits):
+    """Even if one training image is blank, to which all of them are near."""
+    training_images = digits.train_images.copy()
+    training_images[0] = 0
+
+    lines = unhealthy_images(
+        np.zeros((300, 28, 28, 1), np.uint8),
+        None,
+        training_images=training_images,
+        training_labels=digits.train_labels,
+        test_images=digits.test_images,
+    )
+
+    assert lines[0].startswith("100% of the generated images are blank")
+    assert "copies" not in "".join(lines)
+
+
 def test_saturated_images_are_told(digits):
     images = np.where(digits.test_images[:1000] > 127, 255, 0).astype(np.uint8)
 
