@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 import optax
 from ml_collections import ConfigDict
 
@@ -522,7 +523,34 @@ def build_dataset(config: ConfigDict) -> Dataset:
             f"config.batch_size is {config.batch_size}, more than the "
             f"{len(dataset.train_labels)} training images of {config.data.name}"
         )
+    _check_can_compare(config, dataset)
     return aligned(dataset)
+
+
+def _check_can_compare(config: ConfigDict, dataset: Dataset) -> None:
+    """Scores against real images have enough of both, those within classes of one."""
+    for name in config.eval.scores:
+        metric = metric_named(name)
+        if not (metric.compares and metric.check):
+            continue
+        numbers = {
+            "test": len(dataset.test_labels),
+            "training": len(dataset.train_labels),
+        }
+        of_a_class = ""
+        if metric.needs_labels:
+            of_a_class = " of a class"
+            numbers = {
+                "test": np.bincount(dataset.test_labels).max(),
+                "training": np.bincount(dataset.train_labels).max(),
+                "generated": -(-config.eval.num_samples // dataset.spec.num_classes),
+            }
+        for kind, number in numbers.items():
+            if problem := metric.check(config.eval, int(number)):
+                raise ConfigError(
+                    f"config.eval.scores has {name}, but the number of {kind} images"
+                    f"{of_a_class} {problem}"
+                )
 
 
 def with_dataset(config: ConfigDict) -> tuple[ConfigDict, Dataset]:

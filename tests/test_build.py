@@ -1019,3 +1019,34 @@ def test_what_depends_on_own_data_is_checked_once_they_are_known(small_config):
 def test_impossible_own_data(small_config, fields, message):
     with pytest.raises(ConfigError, match=message):
         check_config(small_config(fields))
+
+
+@pytest.mark.parametrize(
+    ("score", "labels", "message"),
+    [
+        ("coverage", [0, 1, 2, 3, 4], "test images is 5; .* more than 5"),
+        ("kernel_distance", [3], "test images is 1; .* takes 2"),
+        ("class_frechet_distance", range(10), "test images of a class is 1; .* 2"),
+    ],
+)
+def test_too_few_test_images_for_a_score(
+    small_config, monkeypatch, tiny_mnist, score, labels, message
+):
+    rows = [np.flatnonzero(tiny_mnist.test_labels == label)[0] for label in labels]
+    few = dataclasses.replace(
+        tiny_mnist,
+        test_images=tiny_mnist.test_images[rows],
+        test_labels=tiny_mnist.test_labels[rows],
+    )
+    monkeypatch.setattr(build, "load_dataset", lambda **_: few)
+
+    with pytest.raises(ConfigError, match=f"has {score}, but the number of {message}"):
+        build.build_dataset(small_config({"eval.scores": (score,)}))
+
+
+def test_too_few_generated_images_of_each_class(small_config, monkeypatch, tiny_mnist):
+    monkeypatch.setattr(build, "load_dataset", lambda **_: tiny_mnist)
+    fields = {"eval.scores": ("class_frechet_distance",), "eval.num_samples": 10}
+
+    with pytest.raises(ConfigError, match="generated images of a class is 1; .* 2"):
+        build.build_dataset(small_config(fields))

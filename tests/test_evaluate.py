@@ -466,7 +466,7 @@ def test_images_without_classes_have_scores_that_need_no_judge(
 
 @pytest.mark.parametrize(
     ("score", "number"),
-    [("frechet_distance", 1), ("kernel_distance", 1), ("precision", 3), ("recall", 3)],
+    [("frechet_distance", 1), ("kernel_distance", 1), ("precision", 5), ("density", 5)],
 )
 def test_too_few_images_are_refused_at_once(run, score, number):
     config, workdir = run

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -64,6 +64,13 @@ def balls(
 def balls_of_samples(generated: Samples, real: Samples) -> Balls:
     """With all that the scores by default take."""
     return balls(real.features, generated.features, k=K, count_k=COUNT_K)
+
+
+def enough_images(settings: dict[str, Any], num_images: int) -> str | None:
+    """Every image has so many neighbours."""
+    if num_images > COUNT_K:
+        return None
+    return f"is {num_images}; scores of neighbours take more than {COUNT_K}"
 
 
 @functools.partial(jax.jit, static_argnames=("k", "count_k", "block_size"))

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from gan_jax.metrics._checks import checked_features
-from gan_jax.metrics.frechet_distance import frechet_distance
+from gan_jax.metrics.frechet_distance import enough_images, frechet_distance
 from gan_jax.metrics.metric import Metric
 
 
@@ -65,6 +65,7 @@ CLASS_FRECHET_DISTANCE = Metric(
         generated.features, generated.labels, real.features, real.labels
     ),
     better="smallest",
+    check=enough_images,
     needs_labels=True,
     compares=True,
     sees="features",

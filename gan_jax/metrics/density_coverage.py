@@ -5,7 +5,13 @@ from __future__ import annotations
 import jax
 import numpy as np
 
-from gan_jax.metrics._balls import COUNT_K, Balls, balls, balls_of_samples
+from gan_jax.metrics._balls import (
+    COUNT_K,
+    Balls,
+    balls,
+    balls_of_samples,
+    enough_images,
+)
 from gan_jax.metrics.metric import Metric, Samples
 
 
@@ -57,6 +63,7 @@ def _of_samples(generated: Samples, real: Samples) -> tuple[float, float]:
 DENSITY = Metric(
     title="Density (judge's features)",
     value=lambda generated, real, settings: _of_samples(generated, real)[0],
+    check=enough_images,
     compares=True,
     sees="features",
 )
@@ -65,6 +72,7 @@ COVERAGE = Metric(
     value=lambda generated, real, settings: _of_samples(generated, real)[1],
     unit="%",
     digits=2,
+    check=enough_images,
     compares=True,
     sees="features",
 )

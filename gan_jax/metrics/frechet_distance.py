@@ -103,7 +103,7 @@ def _root(covariance: np.ndarray) -> np.ndarray:
     return vectors[:, kept] * np.sqrt(values[kept])
 
 
-def _check(settings: dict[str, Any], num_images: int) -> str | None:
+def enough_images(settings: dict[str, Any], num_images: int) -> str | None:
     """One image has no covariance."""
     return None if num_images >= 2 else f"is {num_images}; a covariance takes 2 images"
 
@@ -114,7 +114,7 @@ FRECHET_DISTANCE = Metric(
         generated.features, real.features
     ),
     better="smallest",
-    check=_check,
+    check=enough_images,
     compares=True,
     sees="features",
     inception_title="FID",

@@ -117,7 +117,8 @@ class Metric:
       digits: after the point, as people are shown it.
       needs_labels: whether generated images must have labels: a conditional generator.
       report: what a whole evaluation gives; see `over_runs`.
-      check: (settings, number of images) -> why so many are too few, or None.
+      check: (settings, number of images) -> why so many are too few, or None; asked of
+        real images too if the score compares, of those of a class if it needs labels.
       compares: whether the score compares generated with real images. Training images
         in place of generated ones then give `NAME_real`, and half of them against the
         other half `NAME_floor`.

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import numpy as np
 
-from gan_jax.metrics._balls import Balls, K, balls, balls_of_samples
+from gan_jax.metrics._balls import Balls, K, balls, balls_of_samples, enough_images
 from gan_jax.metrics.metric import Metric
 
 
@@ -49,13 +47,6 @@ def _parts(found: Balls) -> tuple[float, float]:
     return float(found.is_precise.mean()), float(found.is_recalled.mean())
 
 
-def _check(settings: dict[str, Any], num_images: int) -> str | None:
-    """Every image has k neighbours."""
-    if num_images > K:
-        return None
-    return f"is {num_images}; precision and recall take more than {K}"
-
-
 PRECISION, RECALL = (
     Metric(
         title=f"{title} (judge's features)",
@@ -64,7 +55,7 @@ PRECISION, RECALL = (
         )[part],
         unit="%",
         digits=2,
-        check=_check,
+        check=enough_images,
         compares=True,
         sees="features",
     )
