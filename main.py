@@ -21,7 +21,7 @@ from gan_jax.command_line import (
 )
 from gan_jax.console import make_steadfast
 from gan_jax.describe import describe
-from gan_jax.evaluate import evaluate, format_scores
+from gan_jax.evaluate import evaluate
 from gan_jax.export import export
 from gan_jax.host_memory import return_large_blocks_when_freed
 from gan_jax.interrupts import announced_interrupts, let_second_signal_end_process
@@ -29,6 +29,7 @@ from gan_jax.paths import local_path
 from gan_jax.run_report import write_report
 from gan_jax.samples import FORMATS, Drawing
 from gan_jax.score import score_images
+from gan_jax.score_table import format_scores
 from gan_jax.sweep import RUN_ERRORS, SweepError, run_sweep
 from gan_jax.train import train
 from gan_jax.workdir import default_workdir, load_config

@@ -24,13 +24,13 @@ from gan_jax.augmentation_value import augmentation_value
 from gan_jax.build import ConfigError
 from gan_jax.data import Dataset, DatasetSpec
 from gan_jax.data.batches import fixed_order
-from gan_jax.evaluate import load_or_train_judge
 from gan_jax.generator import (
     GRID_COLUMNS,
     Generator,
     grid_request,
     load_generator,
 )
+from gan_jax.judge import load_or_train_judge
 from gan_jax.latents import PATHS
 from gan_jax.metrics import nearest_neighbours
 from gan_jax.names import lookup

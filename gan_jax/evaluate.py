@@ -1,35 +1,24 @@
 """Judging a trained generator: sample, classify, score, write."""
 
-import contextlib
-import dataclasses
-import functools
 import importlib.metadata
-import itertools
 import json
 import pathlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
-from tqdm import tqdm
 
 from gan_jax import build, metrics
 from gan_jax.checkpoint import CheckpointError
-from gan_jax.classifier import (
-    Classifier,
-    ClassifierSettings,
-    load_or_train_classifier,
-    train_classifier,
-)
-from gan_jax.data import DataError, Dataset, remarks
+from gan_jax.data import Dataset, remarks
 from gan_jax.data.batches import fixed_order
-from gan_jax.features import Features
 from gan_jax.generator import Generator, load_generators, open_checkpoints
 from gan_jax.health import unhealthy_images, unhealthy_log
+from gan_jax.judge import Judge, gan_train
 from gan_jax.metrics import mean_and_std, metric_named
 from gan_jax.names import lookup
 from gan_jax.objective import GAMES
@@ -44,143 +33,13 @@ from gan_jax.report.metric_log import (
     read_metrics,
 )
 from gan_jax.sampling import balanced_labels
+from gan_jax.score_table import format_scores
 from gan_jax.workdir import EVALUATION_FILE, check_evaluation_config, load_config
 
 # Of the way from guessing to perfection; a judge below it is warned of.
 MIN_SKILL = 0.25
 MAX_HEALTH_SAMPLES = 1000  # generated images behind the rules of `health`
 MIN_FLOOR_SAMPLES = 50  # training images on either side; of fewer there is no floor
-
-
-@dataclasses.dataclass(frozen=True)
-class Judge:
-    """What scores see of images of a data set.
-
-    Attributes:
-      classifier: of the real images; None: they have no classes.
-      settings: of the classifier.
-      dataset: the real images.
-      features: what takes the place of the classifier's features, see `eval.features`.
-    """
-
-    classifier: Classifier | None
-    settings: ClassifierSettings
-    dataset: Dataset
-    features: Features | None = None
-
-    @classmethod
-    def load_or_train(cls, config: ConfigDict, dataset: Dataset) -> "Judge":
-        """The judge of this data set, its classifier from the cache if it is there."""
-        features = build.build_features(config)
-        classifier = None
-        if dataset.spec.has_classes:
-            classifier = load_or_train_judge(config, dataset)
-        return cls(classifier, build.classifier_settings(config), dataset, features)
-
-    def score(
-        self,
-        name: str,
-        generator: Generator,
-        key: jax.Array,
-        *,
-        num_samples: int,
-        settings: Mapping[str, Any],
-    ) -> float:
-        """The value of a metric of `num_samples` images, drawn by the key."""
-        generated = self.samples(generator, key, num_samples)
-        return metric_named(name).value(generated, self.real, settings)
-
-    def samples(
-        self, generator: Generator, key: jax.Array, num_samples: int
-    ) -> metrics.Samples:
-        """Generated images, every class in turn."""
-        labels = None
-        if generator.conditional:
-            labels = balanced_labels(num_samples, self.dataset.spec.num_classes)
-        return self.seen(lambda: generator.sample(key, num_samples), labels)
-
-    @functools.cached_property
-    def real(self) -> metrics.Samples:
-        """The real test images."""
-        return self._real(self.dataset.test_images, self.dataset.test_labels)
-
-    @property
-    def training(self) -> metrics.Samples:
-        """The real training images."""
-        return self._real(self.dataset.train_images, self.dataset.train_labels)
-
-    def training_images(self, num_samples: int, skip: int = 0) -> metrics.Samples:
-        """So many real training images, always the same; all if there are fewer.
-
-        `skip` of them are left out, and other ones follow.
-        """
-        order = np.asarray(fixed_order(len(self.dataset.train_labels)))
-        rows = order[skip : skip + num_samples]
-        return self._real(
-            self.dataset.train_images[rows], self.dataset.train_labels[rows]
-        )
-
-    def seen(
-        self, make_images: Callable[[], jax.Array], labels: np.ndarray | None
-    ) -> metrics.Samples:
-        """Images, uint8 [N, H, W, C], as the scores see them."""
-        samples = metrics.Samples(make_images, labels, self.classifier)
-        if self.features is None:
-            return samples
-        extract, classify = self.features, self.features.logits
-        return dataclasses.replace(samples, extract=extract, classify=classify)
-
-    def _real(self, images: np.ndarray, labels: np.ndarray) -> metrics.Samples:
-        samples = self.seen(lambda: images, labels)
-        if self.features is None:
-            return samples
-        return dataclasses.replace(samples, extract=self.features.of_real)
-
-
-def load_or_train_judge(config: ConfigDict, dataset: Dataset) -> Classifier:
-    """The classifier of a data set's real images, from the cache if it is there.
-
-    Raises:
-      DataError: its images have no classes that a judge could tell apart.
-    """
-    if not dataset.spec.has_classes:
-        raise DataError(
-            f"the images of {dataset.spec.name} have no classes: no judge can be "
-            "trained"
-        )
-    with _progress("judge") as progress:
-        return load_or_train_classifier(
-            dataset,
-            settings=build.classifier_settings(config),
-            cache_dir=config.classifier.cache_dir or None,
-            progress=progress,
-        )
-
-
-def gan_train(
-    images: jax.Array,
-    labels: np.ndarray,
-    *,
-    test_images: np.ndarray,
-    test_labels: np.ndarray,
-    num_classes: int,
-    settings: ClassifierSettings,
-) -> float:
-    """Accuracy, in [0, 1], on real test images of a classifier of generated images.
-
-    The classifier is trained on `images` [N, H, W, C] uint8 and `labels` [N] alone.
-
-    Source: Shmelkov et al. 2018, section 3.
-    """
-    with _progress("GAN-train") as progress:
-        classifier = train_classifier(
-            images,
-            labels,
-            num_classes=num_classes,
-            settings=settings,
-            progress=progress,
-        )
-    return classifier.accuracy(test_images, test_labels)
 
 
 @in_32_bits
@@ -315,99 +174,6 @@ def evaluate_run(
     return evaluate(config or load_config(workdir), workdir, step)
 
 
-def format_scores(result: dict) -> str:
-    """The scores as a table for people, in per cent where they are fractions."""
-    remarks_and_health = [
-        *(f"warning: {warning}" for warning in result.get("warnings", ())),
-        *(f"health: {line}" for line in result["health"]),
-    ]
-    columns = score_columns(result)
-    lines = [*_seen_by(result), *remarks_and_health]
-    rows = [
-        row for name in result["metrics"] for row in _score_rows(name, columns, result)
-    ]
-    if not rows:
-        return "\n".join([*lines, f"{next(iter(columns))}: no scores"])
-    titles = ["", *columns, "published", "real images", "half against half", "better"]
-    return "\n".join(lines + _aligned(_without_empty_columns([titles, *rows])))
-
-
-def _seen_by(result: Mapping[str, Any]) -> list[str]:
-    """A line of the judge, and one of the features if they are not its own."""
-    lines = []
-    if judge := result.get("classifier"):
-        accuracy = f"{judge['test_accuracy']:.2%} of the real test images"
-        lines.append(f"judge {judge['name']}: {accuracy}")
-    if features := result.get("features"):
-        weights = features.get("weights_sha256")
-        of_file = f", weights {weights[:8]}" if weights else ""
-        lines.append(f"features {features['name']}: {features['number']:,}{of_file}")
-    return lines
-
-
-def score_columns(result: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """The scores of the last checkpoint, and of the best if it is another, by title."""
-    seeds = f", {len(result['members'])} seeds" if "over_seeds" in result else ""
-    latest = f"step {result['step']:,}" if "step" in result else "these images"
-    columns = {latest + seeds: result}
-    best = result.get("best")
-    if best and best["step"] != result["step"]:
-        columns[f"best, step {best['step']:,}{seeds}"] = best
-    return columns
-
-
-def real_score(result: Mapping[str, Any], name: str) -> float | None:
-    """The value that real images have of a metric; None: there is none."""
-    real = result.get(metric_named(name).real or f"{name}_real")
-    return real["mean"] if isinstance(real, Mapping) else real
-
-
-def _score_rows(name: str, columns: dict[str, dict], result: dict) -> list[list[str]]:
-    """A metric's title, values, published value, those of real images; and better."""
-    metric = metric_named(name).described(result["metrics"][name])
-    title = f"{metric.title} {metric.unit}".rstrip()
-    values = [
-        metric.shown(*mean_and_std(scores, name)) if name in scores else ""
-        for scores in columns.values()
-    ]
-    real = real_score(result, name)
-    floor = result.get(f"{name}_floor")
-    references = [result.get("published", {}).get(name, "")]
-    references += ["" if each is None else metric.shown(each) for each in (real, floor)]
-    better = {"largest": "larger", "smallest": "smaller"}[metric.better]
-    rows = [[title, *values, *references, better]]
-    for size in result.get(f"{name}_of", {}):
-        of_size = [
-            scores.get(f"{name}_of", {}).get(size) for scores in columns.values()
-        ]
-        values = [
-            metric.shown(each["mean"], each["std"]) if each else "" for each in of_size
-        ]
-        rows.append([f"  of {int(size):,} images", *values, "", "", "", better])
-    return rows
-
-
-def _without_empty_columns(rows: list[list[str]]) -> list[list[str]]:
-    """Without those in which only the title, in the first row, stands."""
-    kept = [any(cells) for cells in zip(*rows[1:], strict=True)]
-    return [list(itertools.compress(row, kept)) for row in rows]
-
-
-def _aligned(rows: list[list[str]]) -> list[str]:
-    """The first column to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            [row[0].ljust(widths[0])]
-            + [
-                cell.rjust(width)
-                for cell, width in zip(row[1:], widths[1:], strict=True)
-            ]
-        ).rstrip()
-        for row in rows
-    ]
-
-
 def _best(
     config: ConfigDict, workdir: pathlib.Path, latest: list[Generator]
 ) -> list[Generator] | None:
@@ -478,19 +244,6 @@ def _best_scores(
             name for name in config.eval.scores if name != "gan_train_filtered"
         )
     return _scores(config, judge, best, pool)
-
-
-@contextlib.contextmanager
-def _progress(title: str) -> Iterator[Callable[[int, int, float], None]]:
-    """A bar for a classifier's training; quiet when not on a terminal."""
-    with tqdm(desc=title, unit="step", disable=None, leave=False) as bar:
-
-        def update(step, num_steps, loss):
-            bar.total = num_steps
-            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
-            bar.update(step - bar.n)
-
-        yield update
 
 
 def real_scores(config: ConfigDict, judge: Judge) -> dict[str, Any]:

@@ -21,14 +21,13 @@ from gan_jax.data import (
 from gan_jax.data.formats.damage import reading
 from gan_jax.evaluate import (
     MAX_HEALTH_SAMPLES,
-    Judge,
     class_counts,
-    gan_train,
     protocol,
     real_scores,
     score_warnings,
 )
 from gan_jax.health import unhealthy_images
+from gan_jax.judge import Judge, gan_train
 from gan_jax.metrics import metric_named
 from gan_jax.paths import local_path
 from gan_jax.precision import in_32_bits

@@ -19,7 +19,6 @@ from gan_jax.calendar import Calendar, Timer
 from gan_jax.checkpoint import Checkpointer
 from gan_jax.data import Dataset, remarks
 from gan_jax.data.batches import EpochOrder, FedBatches
-from gan_jax.evaluate import Judge
 from gan_jax.gan import Gan
 from gan_jax.generator import (
     Generator,
@@ -27,6 +26,7 @@ from gan_jax.generator import (
     sample_grid,
 )
 from gan_jax.interrupts import Interrupts, caught_interrupts
+from gan_jax.judge import Judge
 from gan_jax.parallel import Devices
 from gan_jax.paths import local_path
 from gan_jax.population import variables_of_members

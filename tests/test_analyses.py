@@ -18,8 +18,8 @@ from gan_jax import analyses
 from gan_jax.analyses import Group, analyse
 from gan_jax.build import ConfigError
 from gan_jax.data.batches import fixed_order
-from gan_jax.evaluate import Judge
 from gan_jax.generator import grid_request, load_generator
+from gan_jax.judge import Judge
 from gan_jax.metrics import nearest_neighbours
 from gan_jax.random import root_keys
 from gan_jax.report.grids import split_grid

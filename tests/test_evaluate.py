@@ -14,13 +14,15 @@ from conftest import ONE_HIDDEN_LAYER, saved_run
 from ml_collections import ConfigDict
 
 from gan_jax import build
+from gan_jax import judge as judge_module
 from gan_jax.build import ConfigError
 from gan_jax.classifier import ClassifierSettings, train_classifier
 from gan_jax.data import Dataset, DatasetSpec
 from gan_jax.data.batches import fixed_order
-from gan_jax.evaluate import Judge, evaluate, format_scores, gan_train
+from gan_jax.evaluate import evaluate
 from gan_jax.features import Features
 from gan_jax.generator import Generator, load_generator
+from gan_jax.judge import Judge, gan_train
 from gan_jax.metrics import (
     METRICS,
     _balls,
@@ -32,6 +34,7 @@ from gan_jax.metrics._balls import balls
 from gan_jax.random import root_keys
 from gan_jax.report.metric_log import read_metrics
 from gan_jax.score import score_images
+from gan_jax.score_table import format_scores
 from gan_jax.workdir import config_to_dict
 
 KEY = jax.random.key(0)
@@ -56,9 +59,7 @@ def run(tiny_world, tiny_run, tmp_path):
 @pytest.fixture(scope="module")
 def real_judge(tiny_run, tiny_mnist, quick_judge):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            evaluate_module.build, "classifier_settings", lambda config: quick_judge
-        )
+        patch.setattr(build, "classifier_settings", lambda config: quick_judge)
         return Judge.load_or_train(tiny_run[0], tiny_mnist)
 
 
@@ -119,7 +120,7 @@ def test_the_ceiling_does_not_depend_on_how_the_test_set_is_sorted(
         test_images=tiny_mnist.test_images[rows],
         test_labels=tiny_mnist.test_labels[rows],
     )
-    monkeypatch.setattr(evaluate_module.build, "build_dataset", lambda _: by_class)
+    monkeypatch.setattr(build, "build_dataset", lambda _: by_class)
     fields = {"eval.num_samples": 20, "eval.scores": ("inception_score",)}
     config = changed(run[0], fields)
     config.eval.num_splits = 10
@@ -159,7 +160,7 @@ def test_what_makes_scores_say_little_is_told_with_them(run, tiny_mnist, monkeyp
     train = without(7, tiny_mnist.train_images, tiny_mnist.train_labels)
     test = without(3, *without(7, tiny_mnist.test_images, tiny_mnist.test_labels))
     lacking = Dataset(tiny_mnist.spec, *train, *test)
-    monkeypatch.setattr(evaluate_module.build, "build_dataset", lambda _: lacking)
+    monkeypatch.setattr(build, "build_dataset", lambda _: lacking)
 
     class Guess:
         def logits(self, images):
@@ -353,9 +354,7 @@ def other_features(monkeypatch, tmp_path):
     features = Features(
         "inception", quarters, lambda values: values / 9, "f" * 64, tmp_path / "kept"
     )
-    monkeypatch.setattr(
-        evaluate_module.build, "build_features", lambda config: features
-    )
+    monkeypatch.setattr(build, "build_features", lambda config: features)
     return tmp_path / "kept"
 
 
@@ -419,7 +418,7 @@ def test_images_without_classes_have_scores_that_need_no_judge(
     labels = np.zeros(400, np.int32), np.zeros(200, np.int32)
     images = tiny_mnist.train_images, tiny_mnist.test_images
     dataset = Dataset(spec, images[0], labels[0], images[1], labels[1])
-    monkeypatch.setattr(evaluate_module.build, "build_dataset", lambda _: dataset)
+    monkeypatch.setattr(build, "build_dataset", lambda _: dataset)
     config = small_config(
         ONE_HIDDEN_LAYER
         | {
@@ -488,7 +487,7 @@ def test_runs_of_gan_test_have_images_of_their_own(run, monkeypatch, real_judge)
 
     watching = Watching(judge.network, judge.variables, judge.image_shape)
     monkeypatch.setattr(
-        evaluate_module, "load_or_train_classifier", lambda *a, **k: watching
+        judge_module, "load_or_train_classifier", lambda *a, **k: watching
     )
     scores = ["inception_score", "gan_test"]
     result = evaluate(
@@ -521,7 +520,7 @@ def test_the_gan_train_classifier_sees_generated_images_alone(
         seen.append((images, np.asarray(labels)))
         return train_classifier(images, labels, **kwargs)
 
-    monkeypatch.setattr(evaluate_module, "train_classifier", record)
+    monkeypatch.setattr(judge_module, "train_classifier", record)
     monkeypatch.setattr("gan_jax.classifier.train_classifier", record)
     config = changed(config, {"eval.gan_train_samples": 400})
     result = evaluate(config, workdir, 12)

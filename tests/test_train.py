@@ -20,9 +20,9 @@ from PIL import Image
 from gan_jax import build, training
 from gan_jax.build import ConfigError
 from gan_jax.data.batches import fixed_order
-from gan_jax.evaluate import Judge
 from gan_jax.generator import load_generator, open_checkpoints
 from gan_jax.interrupts import Interrupts, caught_interrupts
+from gan_jax.judge import Judge
 from gan_jax.lock import BusyError
 from gan_jax.random import root_keys
 from gan_jax.report.grids import save_png
