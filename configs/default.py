@@ -41,8 +41,9 @@ def get_config() -> ConfigDict:
     config.data.source = "tfds"
     # Folder of the files, of tfds ('': its default), or of pictures (or a zip file).
     config.data.dir = ""
-    # Of pictures: (side,) or (height, width) to resize and crop them to; (): their own.
+    # Of pictures: (side,) or (height, width) to resize them to; (): their own.
     config.data.image_size = ()
+    config.data.fit = "crop"  # to image_size; or 'pad', with black
     config.data.test_fraction = 0.1  # of pictures without folders train and test
     config.data.on_error = "stop"  # at pictures that cannot be used; or 'skip' them
     # Where the training images are: 'device', or 'host', which feeds their batches: for

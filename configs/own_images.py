@@ -8,7 +8,8 @@
 The size, SIDE or HEIGHTxWIDTH (32 without one), is that of the generated images. Sides
 are multiples of 4 from 16 to 128; sides with the factors 8 and 16, as 32, 48, 64, 96
 and 128, get deeper networks, and better images, than 36 or 100. Pictures of another
-size are resized and cropped at the centre, and a line says so.
+size are resized and cropped at the centre (--config.data.fit=pad keeps all of them, on
+black), and a line says so.
 
 FOLDER, or a zip file of it, holds PNG, JPEG, WebP or BMP files:
 

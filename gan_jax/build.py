@@ -495,6 +495,7 @@ def picture_options(config: ConfigDict) -> PictureOptions:
     """How pictures in a folder become a data set."""
     return PictureOptions(
         image_size=tuple(config.data.image_size),
+        fit=config.data.fit,
         test_fraction=config.data.test_fraction,
         on_error=config.data.on_error,
     )

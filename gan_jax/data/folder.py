@@ -26,7 +26,7 @@ from gan_jax.data.dataset import (
 )
 from gan_jax.data.decoded import decoded_once
 from gan_jax.data.formats.damage import reading
-from gan_jax.data.pictures import SUFFIXES, Decoded, decode_pictures
+from gan_jax.data.pictures import FITS, SUFFIXES, Decoded, decode_pictures
 from gan_jax.data.tree import Tree, open_tree
 
 ONLY_CLASS = "all"  # of pictures without classes
@@ -39,14 +39,17 @@ class PictureOptions:
     """How pictures become a data set.
 
     Attributes:
-      image_size: (side,) or (height, width) that pictures are resized and cropped to;
-        (): all have one size already.
+      image_size: (side,) or (height, width) that pictures are resized to; (): all have
+        one size already.
+      fit: what is done about other proportions: 'crop' at the centre, or 'pad' with
+        black.
       test_fraction: in (0, 1), the part of each class that becomes the test set, if
         there is no folder of test pictures.
       on_error: 'stop' at pictures that cannot be used, or 'skip' them.
     """
 
     image_size: tuple[int, ...] = ()
+    fit: str = "crop"
     test_fraction: float = 0.1
     on_error: str = "stop"
 
@@ -55,6 +58,8 @@ class PictureOptions:
         size = self.image_size
         if len(size) > 2 or any(type(side) is not int or side < 1 for side in size):
             raise ValueError(f"image_size is {size}; it must be SIDE or HEIGHT,WIDTH")
+        if self.fit not in FITS:
+            raise ValueError(f"fit is {self.fit!r}; known: 'crop', 'pad'")
         if not 0 < self.test_fraction < 1:
             raise ValueError(
                 f"test_fraction is {self.test_fraction}; it must be in (0, 1)"
@@ -182,7 +187,11 @@ def decoded_pictures(
 ) -> Decoded:
     """The pictures of these paths, as the options say."""
     return decode_pictures(
-        tree, paths, image_size=options.image_size, skip=options.on_error == "skip"
+        tree,
+        paths,
+        image_size=options.image_size,
+        fit=options.fit,
+        skip=options.on_error == "skip",
     )
 
 

@@ -14,6 +14,11 @@ from gan_jax.data.dataset import DataError
 from gan_jax.data.tree import Tree
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+# How pictures of other proportions are brought to a size, and how a line says it.
+FITS = {
+    "crop": (ImageOps.fit, "resized and cropped"),
+    "pad": (ImageOps.pad, "resized and padded with black"),
+}
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 _GRAY_MODES = ("1", "L", "LA")
 _SIXTEEN_BIT_MODES = ("I", "I;16", "I;16L", "I;16B")
@@ -36,7 +41,12 @@ class _UnusableError(ValueError):
 
 
 def decode_pictures(
-    tree: Tree, paths: Sequence[str], *, image_size: tuple[int, ...], skip: bool
+    tree: Tree,
+    paths: Sequence[str],
+    *,
+    image_size: tuple[int, ...],
+    fit: str,
+    skip: bool,
 ) -> Decoded:
     """Decodes pictures with several threads.
 
@@ -47,7 +57,8 @@ def decode_pictures(
       tree: where they are.
       paths: in the tree, at least one.
       image_size: (side,) or (height, width), to which pictures are resized, with
-        antialiasing, and cropped at the centre; (): they have one size.
+        antialiasing; (): they have one size.
+      fit: of FITS: other proportions are cropped at the centre, or padded with black.
       skip: whether pictures that cannot be used are left out.
 
     Raises:
@@ -57,7 +68,7 @@ def decode_pictures(
 
     def decode(path):
         try:
-            return _decode(tree, path, height_width)
+            return _decode(tree, path, height_width, fit)
         except _UnusableError as error:
             return str(error)
         # Decoders of damaged bytes raise almost anything.
@@ -109,7 +120,7 @@ def decode_pictures(
     images = np.stack(arrays)
     if channels == 2:
         images = images[..., None]
-    return Decoded(images, rows, _notes(tree, unusable, sizes, height_width))
+    return Decoded(images, rows, _notes(tree, unusable, sizes, height_width, fit))
 
 
 def _notes(
@@ -117,14 +128,16 @@ def _notes(
     unusable: dict[str, str],
     sizes: list[tuple[int, int]],
     height_width: tuple[int, ...],
+    fit: str,
 ) -> tuple[str, ...]:
     notes = []
     changed = sorted(size for size in sizes if height_width and size != height_width)
     if changed:
         ends = dict.fromkeys((_shown(changed[0]), _shown(changed[-1])))
         notes.append(
-            f"{len(changed):,} of {len(sizes):,} pictures in {tree.place} are resized "
-            f"and cropped to {_shown(height_width)} pixels, from {' to '.join(ends)}"
+            f"{len(changed):,} of {len(sizes):,} pictures in {tree.place} are "
+            f"{FITS[fit][1]} to {_shown(height_width)} pixels, from "
+            f"{' to '.join(ends)}"
         )
     if unusable:
         first = ", ".join(list(unusable)[:_NAMED])
@@ -141,7 +154,7 @@ def _shown(size: tuple[int, ...]) -> str:
 
 
 def _decode(
-    tree: Tree, path: str, height_width: tuple[int, ...]
+    tree: Tree, path: str, height_width: tuple[int, ...], fit: str
 ) -> tuple[np.ndarray, tuple[int, int]]:
     """A picture, uint8 [H, W] or [H, W, 3], and its (height, width) in the file."""
     num_bytes, _ = tree.files[path]
@@ -170,7 +183,8 @@ def _decode(
     picture = _opaque(picture)
     if height_width:
         height, width = height_width
-        picture = ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
+        resize, _ = FITS[fit]
+        picture = resize(picture, (width, height), Image.Resampling.LANCZOS)
     return np.asarray(picture), size
 
 

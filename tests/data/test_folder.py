@@ -358,6 +358,21 @@ def test_pictures_are_resized_and_cropped_at_the_centre(tmp_path):
     assert not np.array_equal(image, blocks[1::3, 7:-6:3])
 
 
+def test_pictures_are_padded_with_black(tmp_path):
+    wide = pixels(12, 24, 3)
+    path = tmp_path / "test" / "wide.png"
+    save(path, wide)
+
+    image = decode(path, image_size=(8,), fit="pad")
+
+    assert image.shape == (8, 8, 3)
+    assert not image[:2].any() and not image[6:].any()
+    expected = Image.fromarray(wide).resize((8, 4), Image.Resampling.LANCZOS)
+    np.testing.assert_array_equal(image[2:6], np.asarray(expected))
+    (note,) = load(tmp_path, image_size=(8,), fit="pad").notes
+    assert "are resized and padded with black to 8 x 8 pixels" in note
+
+
 def test_a_line_says_what_was_resized(tmp_path):
     save(tmp_path / "1.png", pixels(20, 30))
     save(tmp_path / "2.png", pixels(16, 16))
@@ -379,9 +394,9 @@ def count_decoded(monkeypatch):
     counts = []
     decode = pictures._decode
 
-    def counting(tree, path, size):
+    def counting(tree, path, *arguments):
         counts.append(path)
-        return decode(tree, path, size)
+        return decode(tree, path, *arguments)
 
     monkeypatch.setattr(pictures, "_decode", counting)
     return counts
@@ -643,6 +658,7 @@ def test_entries_that_grow_without_bounds(tmp_path, monkeypatch):
         ("image_size", (8, 8, 8)),
         ("image_size", (0,)),
         ("image_size", ("8",)),
+        ("fit", "stretch"),
         ("test_fraction", 0.0),
         ("test_fraction", 1.0),
         ("on_error", "go on"),
