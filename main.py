@@ -20,6 +20,7 @@ from gan_jax.command_line import (
     stop,
 )
 from gan_jax.console import make_steadfast
+from gan_jax.console_scores import format_scores
 from gan_jax.describe import describe
 from gan_jax.evaluate import evaluate
 from gan_jax.export import export
@@ -29,7 +30,6 @@ from gan_jax.paths import local_path
 from gan_jax.run_report import write_report
 from gan_jax.samples import FORMATS, Drawing
 from gan_jax.score import score_images
-from gan_jax.score_table import format_scores
 from gan_jax.sweep import RUN_ERRORS, SweepError, run_sweep
 from gan_jax.train import train
 from gan_jax.workdir import default_workdir, load_config

@@ -524,33 +524,51 @@ def build_dataset(config: ConfigDict) -> Dataset:
             f"config.batch_size is {config.batch_size}, more than the "
             f"{len(dataset.train_labels)} training images of {config.data.name}"
         )
-    _check_can_compare(config, dataset)
     return aligned(dataset)
 
 
-def _check_can_compare(config: ConfigDict, dataset: Dataset) -> None:
-    """Scores against real images have enough of both, those within classes of one."""
-    for name in config.eval.scores:
+def check_comparisons(
+    config: ConfigDict, dataset: Dataset, generated_labels: np.ndarray | None = None
+) -> None:
+    """There are enough images for the scores that compare generated with real ones.
+
+    `generated_labels` are the classes of the images to score; None: they will be as
+    many of each.
+
+    Raises:
+      ConfigError: a score takes more test or training images, or more of a class.
+    """
+    scores = [
+        ("eval.scores", name, config.eval.num_samples) for name in config.eval.scores
+    ]
+    if best := config.checkpoints.best_metric:
+        scores.append(
+            ("checkpoints.best_metric", best, config.checkpoints.best_num_samples)
+        )
+    num_classes = dataset.spec.num_classes
+    of_classes = [
+        np.bincount(labels, minlength=num_classes)
+        for labels in (dataset.test_labels, dataset.train_labels)
+    ]
+    for field, name, num_samples in scores:
         metric = metric_named(name)
         if not (metric.compares and metric.check):
             continue
         numbers = {
-            "test": len(dataset.test_labels),
-            "training": len(dataset.train_labels),
+            "test images": len(dataset.test_labels),
+            "training images": len(dataset.train_labels),
         }
-        of_a_class = ""
-        if metric.needs_labels:
-            of_a_class = " of a class"
-            numbers = {
-                "test": np.bincount(dataset.test_labels).max(),
-                "training": np.bincount(dataset.train_labels).max(),
-                "generated": -(-config.eval.num_samples // dataset.spec.num_classes),
-            }
-        for kind, number in numbers.items():
+        if metric.within_classes:
+            if generated_labels is None:
+                generated = np.full(num_classes, -(-num_samples // num_classes))
+            else:
+                generated = np.bincount(generated_labels, minlength=num_classes)
+            fewest = np.min([*of_classes, generated], axis=0)
+            numbers = {"test, training and generated images of a class": max(fewest)}
+        for what, number in numbers.items():
             if problem := metric.check(config.eval, int(number)):
                 raise ConfigError(
-                    f"config.eval.scores has {name}, but the number of {kind} images"
-                    f"{of_a_class} {problem}"
+                    f"config.{field} has {name}, but the number of {what} {problem}"
                 )
 
 

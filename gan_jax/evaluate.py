@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import build, metrics
 from gan_jax.checkpoint import CheckpointError
+from gan_jax.console_scores import format_scores
 from gan_jax.data import Dataset, remarks
 from gan_jax.data.batches import fixed_order
 from gan_jax.generator import Generator, load_generators, open_checkpoints
@@ -33,7 +34,6 @@ from gan_jax.report.metric_log import (
     read_metrics,
 )
 from gan_jax.sampling import balanced_labels
-from gan_jax.score_table import format_scores
 from gan_jax.workdir import EVALUATION_FILE, check_evaluation_config, load_config
 
 # Of the way from guessing to perfection; a judge below it is warned of.
@@ -71,6 +71,7 @@ def evaluate(
     dataset = build.build_dataset(config)
     generators = load_generators(workdir, step, config=config)
     config, left_out = without_impossible(config, dataset)
+    build.check_comparisons(config, dataset)
     result = {
         "step": generators[0].step,
         "seed": config.seed,

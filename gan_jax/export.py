@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import build
 from gan_jax.build import ConfigError
+from gan_jax.console_scores import real_score, score_columns
 from gan_jax.gan import count_params
 from gan_jax.generator import WEIGHTS_FILE, Generator, load_generator, sample_grid
 from gan_jax.metrics import mean_and_std, metric_named
@@ -23,7 +24,6 @@ from gan_jax.precision import in_32_bits
 from gan_jax.random import root_keys
 from gan_jax.report.files import atomic_write
 from gan_jax.report.grids import save_png
-from gan_jax.score_table import real_score, score_columns
 from gan_jax.weights import save_weights
 from gan_jax.workdir import (
     EVALUATION_FILE,

@@ -50,14 +50,13 @@ def unhealthy_images(
       training_labels: [M] ints.
       test_images: uint8 [K, H, W, C], of the data set.
     """
-    blank = _blank(images, training_images)
     return _told(
         (
-            blank,
+            _blank(images, training_images),
             _saturated(images, training_images),
             _alike(images, labels, training_images, training_labels),
             # Blank images are near to whatever is nearly blank.
-            None if blank else _memorised(images, training_images, test_images),
+            _memorised(images[~_are_blank(images)], training_images, test_images),
         )
     )
 
@@ -143,19 +142,20 @@ _ACCURACY_RULES: tuple[_Rule, ...] = (
 
 def _blank(images: np.ndarray, training_images: np.ndarray) -> str | None:
     """Images of one grey level, such as all black ones."""
-
-    def share(array):
-        flat = array.reshape(len(array), -1).astype(np.int16)
-        return np.mean(flat.max(axis=1) - flat.min(axis=1) <= 32)
-
-    blank = share(images)
-    if blank <= 0.02 + 2 * share(training_images[:10_000]):
+    blank = _are_blank(images).mean()
+    if blank <= 0.02 + 2 * _are_blank(training_images[:10_000]).mean():
         return None
     return (
         f"{blank:.0%} of the generated images are blank: with averaged weights or in "
         "eval mode batch norm's statistics may not fit (sampling.standing_batches); "
         "else the generator's output is saturated"
     )
+
+
+def _are_blank(images: np.ndarray) -> np.ndarray:
+    """bool [N]."""
+    flat = images.reshape(len(images), -1).astype(np.int16)
+    return flat.max(axis=1) - flat.min(axis=1) <= 32
 
 
 def _saturated(images: np.ndarray, training_images: np.ndarray) -> str | None:
@@ -213,6 +213,8 @@ def _memorised(
     images: np.ndarray, training_images: np.ndarray, test_images: np.ndarray
 ) -> str | None:
     """How near samples are to training images, against how near test images are."""
+    if not len(images):
+        return None
     ours, real = (
         float(np.median(nearest_neighbours(array[:_MAX_COMPARED], training_images)[0]))
         for array in (images, test_images)

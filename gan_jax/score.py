@@ -80,6 +80,7 @@ def score_images(
     config.eval.num_samples = len(images)
     config.eval.scores, left_out = _possible(config, dataset.spec, labels)
     _check_number(config, origin)
+    build.check_comparisons(config, dataset, labels)
     judge = Judge.load_or_train(config, dataset)
     samples = judge.seen(lambda: images, labels)
     train_and_test = functools.partial(

@@ -33,6 +33,7 @@ from gan_jax.command_line import (
     set_field,
     update,
 )
+from gan_jax.console_scores import format_scores
 from gan_jax.data import DataError
 from gan_jax.evaluate import evaluate
 from gan_jax.interrupts import announced_interrupts
@@ -42,7 +43,6 @@ from gan_jax.paths import local_path
 from gan_jax.report.files import atomic_write
 from gan_jax.report.metric_log import MetricLogError
 from gan_jax.report.score_table import Row, Score, csv_table, markdown_table
-from gan_jax.score_table import format_scores
 from gan_jax.train import train
 from gan_jax.workdir import CONFIG_FILE, EVALUATION_FILE, check_training_config
 

@@ -77,6 +77,7 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> bool:
     build.check_config(config)
     devices = build.build_devices(config)
     config, dataset = build.with_dataset(config)
+    build.check_comparisons(config, dataset)
     for note in dataset.notes:
         _say(note)
     for remark in remarks(dataset):

@@ -14,10 +14,10 @@ import tempfile
 import numpy as np
 
 from gan_jax.command_line import load_config_file, update
+from gan_jax.console_scores import format_scores
 from gan_jax.data import load_dataset
 from gan_jax.metrics import METRICS, mean_and_std, metric_named
 from gan_jax.score import score_images
-from gan_jax.score_table import format_scores
 from scripts.results import RESULTS, ROOT
 
 NUMBER = 2000

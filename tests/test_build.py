@@ -1021,16 +1021,17 @@ def test_impossible_own_data(small_config, fields, message):
         check_config(small_config(fields))
 
 
+@pytest.mark.parametrize("field", ["eval.scores", "checkpoints.best_metric"])
 @pytest.mark.parametrize(
     ("score", "labels", "message"),
     [
         ("coverage", [0, 1, 2, 3, 4], "test images is 5; .* more than 5"),
         ("kernel_distance", [3], "test images is 1; .* takes 2"),
-        ("class_frechet_distance", range(10), "test images of a class is 1; .* 2"),
+        ("class_frechet_distance", range(10), "images of a class is 1; .* 2"),
     ],
 )
 def test_too_few_test_images_for_a_score(
-    small_config, monkeypatch, tiny_mnist, score, labels, message
+    small_config, tiny_mnist, field, score, labels, message
 ):
     rows = [np.flatnonzero(tiny_mnist.test_labels == label)[0] for label in labels]
     few = dataclasses.replace(
@@ -1038,15 +1039,36 @@ def test_too_few_test_images_for_a_score(
         test_images=tiny_mnist.test_images[rows],
         test_labels=tiny_mnist.test_labels[rows],
     )
-    monkeypatch.setattr(build, "load_dataset", lambda **_: few)
+    config = small_config({field: (score,) if field == "eval.scores" else score})
 
-    with pytest.raises(ConfigError, match=f"has {score}, but the number of {message}"):
-        build.build_dataset(small_config({"eval.scores": (score,)}))
+    build.check_comparisons(config, tiny_mnist)
+    with pytest.raises(ConfigError, match=f"{field} has {score}, .*{message}"):
+        build.check_comparisons(config, few)
 
 
-def test_too_few_generated_images_of_each_class(small_config, monkeypatch, tiny_mnist):
-    monkeypatch.setattr(build, "load_dataset", lambda **_: tiny_mnist)
+def test_too_few_generated_images_of_each_class(small_config, tiny_mnist):
     fields = {"eval.scores": ("class_frechet_distance",), "eval.num_samples": 10}
+    config = small_config(fields)
 
     with pytest.raises(ConfigError, match="generated images of a class is 1; .* 2"):
-        build.build_dataset(small_config(fields))
+        build.check_comparisons(config, tiny_mnist)
+    build.check_comparisons(config, tiny_mnist, np.array([4, 4, 1]))
+    with pytest.raises(ConfigError, match="generated images of a class is 1; .* 2"):
+        build.check_comparisons(config, tiny_mnist, np.arange(10))
+
+
+def test_a_class_has_enough_images_in_every_set(small_config, tiny_mnist):
+    """Here one class has two for testing, and only others have two for training."""
+    rows = np.flatnonzero(tiny_mnist.test_labels == 0)[:2]
+    few = dataclasses.replace(
+        tiny_mnist,
+        test_images=tiny_mnist.test_images[rows],
+        test_labels=tiny_mnist.test_labels[rows],
+        train_images=tiny_mnist.train_images[tiny_mnist.train_labels != 0],
+        train_labels=tiny_mnist.train_labels[tiny_mnist.train_labels != 0],
+    )
+
+    with pytest.raises(ConfigError, match="images of a class is 0; .* 2"):
+        build.check_comparisons(
+            small_config({"eval.scores": ("class_frechet_distance",)}), few
+        )

@@ -17,6 +17,7 @@ from gan_jax import build
 from gan_jax import judge as judge_module
 from gan_jax.build import ConfigError
 from gan_jax.classifier import ClassifierSettings, train_classifier
+from gan_jax.console_scores import format_scores
 from gan_jax.data import Dataset, DatasetSpec
 from gan_jax.data.batches import fixed_order
 from gan_jax.evaluate import evaluate
@@ -34,7 +35,6 @@ from gan_jax.metrics._balls import balls
 from gan_jax.random import root_keys
 from gan_jax.report.metric_log import read_metrics
 from gan_jax.score import score_images
-from gan_jax.score_table import format_scores
 from gan_jax.workdir import config_to_dict
 
 KEY = jax.random.key(0)

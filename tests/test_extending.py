@@ -16,11 +16,11 @@ from gan_jax import build
 from gan_jax.analyses import analyse
 from gan_jax.build import ConfigError
 from gan_jax.command_line import override, update
+from gan_jax.console_scores import format_scores
 from gan_jax.data import load_dataset
 from gan_jax.evaluate import evaluate
 from gan_jax.generator import load_generator, open_checkpoints
 from gan_jax.report.metric_log import read_column, read_metrics
-from gan_jax.score_table import format_scores
 from gan_jax.train import train
 
 GUIDE = pages.ROOT / "docs" / "extending.md"

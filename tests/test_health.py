@@ -126,21 +126,24 @@ def test_black_images_are_told(digits):
     assert line.startswith("5% of the generated images are blank")
 
 
-def test_blank_images_are_no_copies(digits):
+@pytest.mark.parametrize("copies", [0, 30])
+def test_blank_images_are_no_copies(digits, copies):
     """Even if one training image is blank, to which all of them are near."""
     training_images = digits.train_images.copy()
     training_images[0] = 0
+    images = np.zeros((300, 28, 28, 1), np.uint8)
+    images[:copies] = training_images[1:][:copies]
 
     lines = unhealthy_images(
-        np.zeros((300, 28, 28, 1), np.uint8),
+        images,
         None,
         training_images=training_images,
         training_labels=digits.train_labels,
         test_images=digits.test_images,
     )
 
-    assert lines[0].startswith("100% of the generated images are blank")
-    assert "copies" not in "".join(lines)
+    assert lines[0].startswith(f"{1 - copies / 300:.0%} of the generated images are bl")
+    assert ("may be copies" in "".join(lines)) == (copies > 0)
 
 
 def test_saturated_images_are_told(digits):

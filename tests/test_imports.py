@@ -30,7 +30,7 @@ LAYERS = (
         "latents",
         "parallel",
     },
-    {"cache", "optimizers", "report", "networks", "data", "health", "score_table"},
+    {"cache", "optimizers", "report", "networks", "data", "health", "console_scores"},
     {"gan", "objective", "classifier", "features"},
     {"augmentation_value"},
     {"sections"},

@@ -12,11 +12,11 @@ from PIL import Image
 import gan_jax
 from gan_jax import metrics
 from gan_jax.build import ConfigError
+from gan_jax.console_scores import format_scores
 from gan_jax.data import DataError, DatasetSpec, load_dataset
 from gan_jax.data.folder import PictureOptions
 from gan_jax.judge import Judge
 from gan_jax.score import score_images
-from gan_jax.score_table import format_scores
 
 score = importlib.import_module("gan_jax.score")  # gan_jax.score is a function
 

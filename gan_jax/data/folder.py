@@ -59,7 +59,9 @@ class PictureOptions:
         if len(size) > 2 or any(type(side) is not int or side < 1 for side in size):
             raise ValueError(f"image_size is {size}; it must be SIDE or HEIGHT,WIDTH")
         if self.fit not in FITS:
-            raise ValueError(f"fit is {self.fit!r}; known: 'crop', 'pad'")
+            raise ValueError(
+                f"fit is {self.fit!r}; known: {', '.join(map(repr, FITS))}"
+            )
         if not 0 < self.test_fraction < 1:
             raise ValueError(
                 f"test_fraction is {self.test_fraction}; it must be in (0, 1)"

@@ -183,6 +183,11 @@ def _decode(
     picture = _opaque(picture)
     if height_width:
         height, width = height_width
+        if fit == "pad" and min(height / size[0], width / size[1]) * min(size) <= 0.5:
+            raise _UnusableError(
+                f"is {_shown(size)} pixels: with data.fit=pad nothing is left of it in "
+                f"{_shown(height_width)}"
+            )
         resize, _ = FITS[fit]
         picture = resize(picture, (width, height), Image.Resampling.LANCZOS)
     return np.asarray(picture), size

@@ -1,4 +1,4 @@
-"""Whose balls generated and real points lie in: all that four scores need."""
+"""Which points lie in which balls: all that four scores need."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ K = 3
 COUNT_K = 5
 
 
-class Balls(NamedTuple):
-    """A ball reaches to a point's k-th nearest other of its set, its sphere included.
+class Membership(NamedTuple):
+    """Which points lie in which balls.
 
-    The first two are of balls by `k`, the others of balls by `count_k`; None if that is
-    None.
+    A point's ball reaches to its k-th nearest other point of the same set, and holds
+    its sphere. The first two fields are of balls by `k`, the others by `count_k`; None
+    if that is None.
     """
 
     is_precise: np.ndarray | None  # bool [M]: a generated point is in a real one's ball
     is_recalled: np.ndarray | None  # bool [N]: a real point is in a generated one's
-    num_balls: np.ndarray | None  # int [M]: real points' balls with a generated point
+    num_balls: np.ndarray | None  # int [M]: real balls that a generated point lies in
     is_covered: np.ndarray | None  # bool [N]: a real point's ball has a generated one
 
 
@@ -44,7 +45,7 @@ def balls(
     k: int | None = None,
     count_k: int | None = None,
     block_size: int | None = None,
-) -> Balls:
+) -> Membership:
     """Compares the points of two sets, floats [N, F] and [M, F], by distance.
 
     Raises:
@@ -58,16 +59,16 @@ def balls(
         checked_k(count_k, real=real)
     with jax.enable_x64(True):
         found = _balls(real, fake, k=k, count_k=count_k, block_size=block_size)
-        return Balls(*jax.device_get(found))
+        return Membership(*jax.device_get(found))
 
 
-def balls_of_samples(generated: Samples, real: Samples) -> Balls:
-    """With all that the scores by default take."""
+def balls_of_samples(generated: Samples, real: Samples) -> Membership:
+    """All that the four scores take, in one pass, though only one may be asked for."""
     return balls(real.features, generated.features, k=K, count_k=COUNT_K)
 
 
 def enough_images(settings: dict[str, Any], num_images: int) -> str | None:
-    """Every image has so many neighbours."""
+    """Why so many images have too few neighbours, or None."""
     if num_images > COUNT_K:
         return None
     return f"is {num_images}; scores of neighbours take more than {COUNT_K}"

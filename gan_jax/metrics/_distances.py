@@ -49,12 +49,15 @@ def blocks(array: jax.Array, block_size: int, padding: float = 0) -> jax.Array:
 def squared_radii(
     features: jax.Array, ks: Sequence[int], block_size: int | None
 ) -> list[jax.Array]:
-    """Each point's squared distance to its k-th nearest other, [N], as upper bounds.
+    """Each point's squared distance to its k-th nearest other, as upper bounds.
 
     Args:
       features: float64 [N, F], centred; a point's duplicates are others.
-      ks: each from 1 to N - 1; there are so many lists of distances.
+      ks: each from 1 to N - 1.
       block_size: points compared at a time.
+
+    Returns:
+      An array [N] for each k, in order.
     """
     block_size = block_size or default_block_size(len(features), len(features))
     numbers = jnp.arange(len(features))
@@ -90,7 +93,7 @@ def nearest_distances(
       features: float32 [N, F].
       references: float32 [M, F].
       block_size: points compared at a time, which bounds the memory and changes nothing
-        else; by default as many as 128 MB of distances take.
+        else; by default as many as fit in 128 MB of distances.
     """
     with jax.enable_x64(True):
         return np.asarray(_nearest(features, references, block_size=block_size))

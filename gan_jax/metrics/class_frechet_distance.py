@@ -68,5 +68,6 @@ CLASS_FRECHET_DISTANCE = Metric(
     check=enough_images,
     needs_labels=True,
     compares=True,
+    within_classes=True,
     sees="features",
 )

@@ -7,7 +7,7 @@ import numpy as np
 
 from gan_jax.metrics._balls import (
     COUNT_K,
-    Balls,
+    Membership,
     balls,
     balls_of_samples,
     enough_images,
@@ -36,7 +36,7 @@ def density_coverage(
       fake: floats [M, F], M at least 1.
       k: from 1 to N - 1.
       block_size: points compared at a time, which bounds the memory and changes nothing
-        else; by default as many as 128 MB of distances take.
+        else; by default as many as fit in 128 MB of distances.
 
     Returns:
       (density, coverage): in [0, N / k], with expectation 1 for equal distributions,
@@ -52,7 +52,7 @@ def density_coverage(
     return _parts(balls(real, fake, count_k=k, block_size=block_size), k)
 
 
-def _parts(found: Balls, k: int) -> tuple[float, float]:
+def _parts(found: Membership, k: int) -> tuple[float, float]:
     return float(found.num_balls.mean() / k), float(found.is_covered.mean())
 
 

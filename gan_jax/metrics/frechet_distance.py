@@ -25,8 +25,9 @@ def frechet_distance(
     |m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2))
 
     Means m and covariances C (divided by N - 1) are computed in float64. The trace of
-    the root is the sum of the singular values of C_a^(1/2) C_b^(1/2), so that singular
-    covariances (N <= F, constant features) are no special case. Of Inception-v3's
+    the root is the sum of the singular values of R_a^T R_b, for any R with R R^T = C:
+    a Cholesky factor or, of singular covariances (N <= F, constant features), one of
+    eigenvectors. Of Inception-v3's
     features this is the FID; of other features its values are others.
 
     Args:

@@ -117,8 +117,10 @@ class Metric:
       digits: after the point, as people are shown it.
       needs_labels: whether generated images must have labels: a conditional generator.
       report: what a whole evaluation gives; see `over_runs`.
-      check: (settings, number of images) -> why so many are too few, or None; asked of
-        real images too if the score compares, of those of a class if it needs labels.
+      check: (settings, number of images) -> why so many are too few, or None. If the
+        score compares, it is called with the number of real images too.
+      within_classes: whether it compares images of one class at a time; `check` is then
+        called with the number of images of a class.
       compares: whether the score compares generated with real images. Training images
         in place of generated ones then give `NAME_real`, and half of them against the
         other half `NAME_floor`.
@@ -141,6 +143,7 @@ class Metric:
     report: Callable[["Metric", str, Scoring], dict[str, Any]] | None = None
     check: Callable[[Mapping[str, Any], int], str | None] | None = None
     compares: bool = False
+    within_classes: bool = False
     scores_training: bool = False
     real: str = ""
     sees: str = ""

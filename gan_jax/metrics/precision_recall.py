@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import numpy as np
 
-from gan_jax.metrics._balls import Balls, K, balls, balls_of_samples, enough_images
+from gan_jax.metrics._balls import K, Membership, balls, balls_of_samples, enough_images
 from gan_jax.metrics.metric import Metric
 
 
@@ -28,7 +28,7 @@ def precision_recall(
       fake: floats [M, F].
       k: from 1 to the smaller of N and M, less 1.
       block_size: points compared at a time, which bounds the memory and changes nothing
-        else; by default as many as 128 MB of distances take.
+        else; by default as many as fit in 128 MB of distances.
 
     Returns:
       (precision, recall), each in [0, 1].
@@ -43,7 +43,7 @@ def precision_recall(
     return _parts(balls(real, fake, k=k, block_size=block_size))
 
 
-def _parts(found: Balls) -> tuple[float, float]:
+def _parts(found: Membership) -> tuple[float, float]:
     return float(found.is_precise.mean()), float(found.is_recalled.mean())
 
 

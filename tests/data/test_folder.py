@@ -373,6 +373,15 @@ def test_pictures_are_padded_with_black(tmp_path):
     assert "are resized and padded with black to 8 x 8 pixels" in note
 
 
+def test_pictures_too_narrow_to_be_padded(tmp_path):
+    save(tmp_path / "1.png", pixels(8, 512))
+    save(tmp_path / "2.png")
+
+    refused(
+        tmp_path, "1.png is 8 x 512", "nothing is left", image_size=(32,), fit="pad"
+    )
+
+
 def test_a_line_says_what_was_resized(tmp_path):
     save(tmp_path / "1.png", pixels(20, 30))
     save(tmp_path / "2.png", pixels(16, 16))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gan_jax.metrics import density_coverage, precision_recall
+from gan_jax.metrics._balls import balls
 
 
 def draw(seed, shape, *, offset=0.0, scale=1.0):
@@ -79,9 +80,23 @@ def test_default_neighbours():
 def test_agrees_with_the_definition(shape_real, shape_fake, k, change):
     real, fake = draw(0, shape_real, **change), draw(1, shape_fake, **change)
 
-    found = scores(real, fake, k)
+    found = scores(real, fake, k, block_size=256)
 
     assert found == pytest.approx(scores_by_definition(real, fake, k), rel=1e-6)
+
+
+def test_all_four_in_one_pass():
+    """As evaluations ask for them, with another k for density and coverage."""
+    real, fake = draw(0, (300, 8)), draw(1, (513, 8))
+
+    found = balls(real, fake, k=3, count_k=5, block_size=100)
+
+    precision, recall, *_ = scores_by_definition(real, fake, 3)
+    *_, density, coverage = scores_by_definition(real, fake, 5)
+    assert found.is_precise.mean() == pytest.approx(precision, rel=1e-6)
+    assert found.is_recalled.mean() == pytest.approx(recall, rel=1e-6)
+    assert found.num_balls.mean() / 5 == pytest.approx(density, rel=1e-6)
+    assert found.is_covered.mean() == pytest.approx(coverage, rel=1e-6)
 
 
 @pytest.mark.parametrize("offset", [0, 1000])
