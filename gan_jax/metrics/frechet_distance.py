@@ -13,8 +13,8 @@ from gan_jax.metrics._checks import checked_features
 from gan_jax.metrics._distances import blocks
 from gan_jax.metrics.metric import Metric
 
-_BLOCK_SIZE = 2048
-_PARTS = 4  # of the features: of a covariance, only blocks above the diagonal
+_BLOCK_SIZE = 512
+_PARTS = 8  # of the features: of a covariance, only blocks above the diagonal
 
 
 def frechet_distance(
