@@ -506,9 +506,46 @@ def test_networks_of_own_images_are_as_deep_as_their_size_allows(size, shape, st
         assert [config[each] for each in PLAYERS] == [mnist[each] for each in PLAYERS]
 
 
-@pytest.mark.parametrize("size", ["12", "30", "132", "64x", "x64", "large", "64x30"])
+@pytest.mark.parametrize(
+    ("size", "shape", "widths"),
+    [
+        ("r3gan-28", (28, 28, 1), (96, 48, 16)),
+        ("r3gan-40x48", (40, 48, 3), (128, 96, 48, 16)),
+        ("r3gan-128", (128, 128, 3), (128, 128, 128, 96, 48, 16)),
+    ],
+)
+def test_r3gan_of_own_images(size, shape, widths):
+    config = load("own_images", size)
+    spec = DatasetSpec("own", shape, 3, ("a", "b", "c"))
+
+    config = build.completed(config, spec, "")
+    build.check_config(config)
+
+    assert config.generator.widths == widths == config.discriminator.widths[::-1]
+    gan = build.build_gan(config, spec)
+    jax.eval_shape(gan.init, jax.random.key(0), gan.no_examples())
+    if size == "r3gan-28":
+        mnist = load("r3gan_mnist")
+        assert [config[each] for each in PLAYERS] == [mnist[each] for each in PLAYERS]
+
+
+BAD_SIZES = [
+    "12",
+    "30",
+    "132",
+    "64x",
+    "x64",
+    "large",
+    "64x30",
+    "gan-64",
+    "r3gan-",
+    "r3gan",
+]
+
+
+@pytest.mark.parametrize("size", BAD_SIZES)
 def test_sizes_of_own_images_that_cannot_be(size):
-    with pytest.raises(ValueError, match=f"no size '{size}'"):
+    with pytest.raises(ValueError, match=f"no size '{size.removeprefix('r3gan-')}'"):
         load("own_images", size)
 
 
