@@ -54,7 +54,7 @@ def open_tree(place: Path) -> Iterator[Tree]:
             "(arrays are read with --config.data.source=files)"
         )
     if not zipfile.is_zipfile(place):
-        raise DataError(f"{place} is a file: expected a folder or a zip file")
+        raise DataError(f"{place} is neither a folder nor a whole zip file")
     with reading(place, "a zip file of pictures"):
         archive = zipfile.ZipFile(place)
     with archive:
