@@ -468,7 +468,7 @@ def test_places_that_hold_no_pictures(tmp_path):
     refused("", "needs pictures", "--config.data.dir=FOLDER")
     refused(tmp_path / "nowhere", "nowhere is not there", "a folder or a zip file")
     (tmp_path / "file.txt").write_text("text")
-    refused(tmp_path / "file.txt", "file.txt is a file", "a folder or a zip file")
+    refused(tmp_path / "file.txt", "file.txt is neither a folder nor a whole zip")
     np.savez(tmp_path / "own.npz", x_train=1)
     refused(tmp_path / "own.npz", "own.npz is an .npz file", "data.source=files")
     (tmp_path / "empty").mkdir()
