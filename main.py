@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from absl import app, flags, logging
 from ml_collections import ConfigDict
 
-from gan_jax import build, parallel
+from gan_jax import build, checks, parallel
 from gan_jax.analyses import ANALYSES, analyse
 from gan_jax.cache import keep_compiled_programs
 from gan_jax.command_line import (
@@ -90,9 +90,9 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> None:
             case "score":
                 print(format_scores(score_images(config, _IMAGES.value, _OUTPUT.value)))
             case "describe":
-                build.check_config(config)
+                checks.check_config(config)
                 if not build.is_complete(config):
-                    config, _ = build.with_dataset(config)
+                    config, _ = checks.with_dataset(config)
                 print(describe(build.build_gan(config, build.dataset_spec(config))))
 
 

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from gan_jax import build, training
+from gan_jax import build, checks, training
 from gan_jax.data import Dataset
 from gan_jax.gan import Gan
 from gan_jax.parallel import Devices
@@ -81,7 +81,7 @@ def load_config(name: str, arguments: argparse.Namespace) -> ConfigDict:
     config = get_config(argument) if argument else get_config()
     config.data.source = arguments.data_source
     config.data.dir = arguments.data_dir
-    build.check_config(config)
+    checks.check_config(config)
     return config
 
 

@@ -38,7 +38,7 @@ from torch import nn
 
 from benchmarks import common, torch_dcgan, torch_evaluation
 from benchmarks.torch_evaluation import JUDGES, JudgeTraining
-from gan_jax import build, metrics
+from gan_jax import build, checks, metrics
 from gan_jax.classifier import Classifier, ClassifierSettings, train_classifier
 from gan_jax.data import DataError, Dataset
 from gan_jax.generator import Generator
@@ -67,7 +67,7 @@ def main() -> None:
     try:
         config = common.load_config(arguments.config, arguments)
         config.classifier.name = arguments.classifier or config.classifier.name
-        build.check_config(config)
+        checks.check_config(config)
         dataset = build.build_dataset(config)
         generator, torch_generator = generators(config, dataset)
     except (DataError, ValueError, ModuleNotFoundError) as error:

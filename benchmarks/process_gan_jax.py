@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 import benchmarks.without_torch  # noqa: F401
 from benchmarks.process_report import Report
-from gan_jax import build, training
+from gan_jax import build, checks, training
 from gan_jax.cache import keep_compiled_programs
 from gan_jax.host_memory import return_large_blocks_when_freed
 from gan_jax.steps import compile_run_steps
@@ -42,7 +42,7 @@ def main() -> None:
 def run_steps(folder: pathlib.Path, num_steps: int, report: Report) -> None:
     return_large_blocks_when_freed()
     config = load_config(folder)
-    build.check_config(config)
+    checks.check_config(config)
     dataset = build.build_dataset(config)
     gan = build.build_gan(config, dataset.spec)
     reference = training.reference_examples(config, gan, dataset)

@@ -17,7 +17,7 @@ import sys
 from ml_collections import ConfigDict
 
 from benchmarks import common, train_steps
-from gan_jax import build
+from gan_jax import checks
 from gan_jax.data import DataError
 
 
@@ -64,7 +64,7 @@ def scaled_config(config: ConfigDict, batch_size: int, multiplier: int) -> Confi
     config.batch_size = batch_size
     config.generator.filter_multiplier = multiplier
     config.discriminator.filter_multiplier = multiplier
-    build.check_config(config)
+    checks.check_config(config)
     return config
 
 

@@ -15,7 +15,7 @@ import statistics
 import sys
 
 from benchmarks import common
-from gan_jax import build
+from gan_jax import build, checks
 from gan_jax.command_line import set_field
 from gan_jax.data import DataError
 
@@ -41,7 +41,7 @@ def main() -> None:
             programs["as it is"], _ = common.jax_program(config, dataset)
             for setting in arguments.set:
                 set_field(config, setting)
-            build.check_config(config)
+            checks.check_config(config)
             programs["changed"], _ = common.jax_program(config, dataset)
         except (DataError, ValueError, ModuleNotFoundError) as error:
             sys.exit(f"error: {name}: {error}")

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from gan_jax import build, projection
+from gan_jax import build, checks, projection
 from gan_jax.augmentation_value import augmentation_value
 from gan_jax.build import ConfigError
 from gan_jax.data import Dataset, DatasetSpec
@@ -433,7 +433,7 @@ def _training(run: _Run) -> tuple[np.ndarray, str]:
 
 def _dropout(run: _Run) -> tuple[np.ndarray, str]:
     if run.generator.sampler.gan.sampling_generator.mixes_examples:
-        build.check_sampling_batch(run.config, run.generator.sampler.gan)
+        checks.check_sampling_batch(run.config, run.generator.sampler.gan)
     return dropout_sweep(run.generator, run.key), ""
 
 
@@ -581,7 +581,7 @@ def analyse(
         raise ConfigError(f"--groups is for --analysis=arithmetic, not {name}")
     if name == "samples":
         return f"Wrote {write_samples(config, workdir, step, output, drawing)}"
-    build.check_config(config, scored=False)
+    checks.check_config(config, scored=False)
     config = check_evaluation_config(workdir, config)
     draw = _PICTURES[name] if name in _PICTURES else _users_analysis(name)
     picture, note = draw(_Run(config, workdir, step, groups))

@@ -12,7 +12,7 @@ import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
-from gan_jax import build, metrics
+from gan_jax import build, checks, metrics
 from gan_jax.checkpoint import CheckpointError
 from gan_jax.console_scores import format_scores
 from gan_jax.data import Dataset, remarks
@@ -65,13 +65,13 @@ def evaluate(
       ConfigError, DataError, CheckpointError: see there.
     """
     workdir = local_path(workdir, "workdir")
-    build.check_config(config)
+    checks.check_config(config)
     config = check_evaluation_config(workdir, config)
     check_writable(workdir)
     dataset = build.build_dataset(config)
     generators = load_generators(workdir, step, config=config)
     config, left_out = without_impossible(config, dataset)
-    build.check_comparisons(config, dataset)
+    checks.check_comparisons(config, dataset)
     result = {
         "step": generators[0].step,
         "seed": config.seed,

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import export as jax_export
 from ml_collections import ConfigDict
 
-from gan_jax import build
+from gan_jax import checks
 from gan_jax.build import ConfigError
 from gan_jax.console_scores import real_score, score_columns
 from gan_jax.gan import count_params
@@ -62,7 +62,7 @@ def export(
     workdir = local_path(workdir, "workdir")
     folder = local_path(output or workdir / "export", "output")
     config = config or load_config(workdir)
-    build.check_config(config, scored=False)
+    checks.check_config(config, scored=False)
     config = check_evaluation_config(workdir, config)
     evaluation = _evaluation(workdir)
     generator = load_generator(workdir, step, config=config)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from gan_jax import build
+from gan_jax import build, checks
 from gan_jax.build import ConfigError
 from gan_jax.data import DatasetSpec
 from gan_jax.generator import GRID_COLUMNS, Generator, load_generator
@@ -49,9 +49,9 @@ class Drawing:
         """Raises ConfigError for a number out of its range."""
         if self.num is not None and self.num < 1:
             raise ConfigError(f"--num is {self.num}; it must be >= 1")
-        if self.seed is not None and not 0 <= self.seed <= build.MAX_SEED:
+        if self.seed is not None and not 0 <= self.seed <= checks.MAX_SEED:
             raise ConfigError(
-                f"--seed is {self.seed}; it must be from 0 to {build.MAX_SEED}"
+                f"--seed is {self.seed}; it must be from 0 to {checks.MAX_SEED}"
             )
 
 
@@ -119,7 +119,7 @@ def write_samples(
     """
     drawing = drawing or Drawing()
     drawing.check()
-    build.check_config(config, scored=False)
+    checks.check_config(config, scored=False)
     config = check_evaluation_config(workdir, config)
     output = output or workdir
     folder = output / "images"

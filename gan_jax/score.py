@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from gan_jax import build, metrics
+from gan_jax import build, checks, metrics
 from gan_jax.build import ConfigError
 from gan_jax.data import (
     DataError,
@@ -66,13 +66,13 @@ def score_images(
     Raises:
       ConfigError, DataError: the images are not like the data set's, or too few.
     """
-    build.check_config(config)
+    checks.check_config(config)
     if isinstance(images, str | pathlib.Path):
         images = local_path(images, "images")
         origin = str(images)
     else:
         origin = "images"
-    config, dataset = build.with_dataset(config)
+    config, dataset = checks.with_dataset(config)
     if isinstance(images, pathlib.Path):
         images, labels = _read(images, dataset.spec, build.picture_options(config))
     images, labels = _checked(images, labels, dataset.spec, origin)
@@ -80,7 +80,7 @@ def score_images(
     config.eval.num_samples = len(images)
     config.eval.scores, left_out = _possible(config, dataset.spec, labels)
     _check_number(config, origin)
-    build.check_comparisons(config, dataset, labels)
+    checks.check_comparisons(config, dataset, labels)
     judge = Judge.load_or_train(config, dataset)
     samples = judge.seen(lambda: images, labels)
     train_and_test = functools.partial(

@@ -14,7 +14,7 @@ import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from gan_jax import build, parallel, training
+from gan_jax import build, checks, parallel, training
 from gan_jax.calendar import Calendar, Timer
 from gan_jax.checkpoint import Checkpointer
 from gan_jax.data import Dataset, remarks
@@ -74,10 +74,10 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> bool:
       TrainingDivergedError: a metric became NaN or infinite.
     """
     workdir = local_path(workdir, "workdir")
-    build.check_config(config)
+    checks.check_config(config)
     devices = build.build_devices(config)
-    config, dataset = build.with_dataset(config)
-    build.check_comparisons(config, dataset)
+    config, dataset = checks.with_dataset(config)
+    checks.check_comparisons(config, dataset)
     for note in dataset.notes:
         _say(note)
     for remark in remarks(dataset):

@@ -8,7 +8,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from gan_jax import build
+from gan_jax import build, checks
 from gan_jax.build import ConfigError, flatten, number_of_steps
 from gan_jax.lock import BusyError, lock_file
 from gan_jax.report.files import atomic_write
@@ -244,7 +244,7 @@ def check_evaluation_config(workdir: pathlib.Path, config: ConfigDict) -> Config
     check_same_config(workdir, config, free=free)
     same = _completed_as(config, load_config(workdir))
     if same is not config:
-        build.check_config(same, scored=False)
+        checks.check_config(same, scored=False)
     return same
 
 

@@ -5,7 +5,8 @@ import types
 
 import pytest
 
-from gan_jax.build import ConfigError, check_config
+from gan_jax.build import ConfigError
+from gan_jax.checks import check_config
 from gan_jax.command_line import (
     call_file,
     check_flags,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import ONE_HIDDEN_LAYER, stack
 
-from gan_jax import build, training
+from gan_jax import build, checks, training
 from gan_jax.data import DatasetSpec
 from gan_jax.metrics import METRICS
 from gan_jax.types import Batch
@@ -63,7 +63,7 @@ def one_step(name, model, small_config, tiny_spec, jit=jax.jit):
 def test_configs_are_possible(name, model):
     config = load(name, model)
 
-    build.check_config(config)
+    checks.check_config(config)
     for player in PLAYERS:
         build.build_optimizer(config, player, 10)
 
@@ -494,7 +494,7 @@ def test_networks_of_own_images_are_as_deep_as_their_size_allows(size, shape, st
     spec = DatasetSpec("own", shape, 3, ("a", "b", "c"))
 
     config = build.completed(config, spec, "")
-    build.check_config(config)
+    checks.check_config(config)
 
     assert config.generator.strides == (*strides, 1)
     assert config.discriminator.strides == sum(((each, 1) for each in strides), ())
@@ -519,7 +519,7 @@ def test_r3gan_of_own_images(size, shape, widths):
     spec = DatasetSpec("own", shape, 3, ("a", "b", "c"))
 
     config = build.completed(config, spec, "")
-    build.check_config(config)
+    checks.check_config(config)
 
     assert config.generator.widths == widths == config.discriminator.widths[::-1]
     gan = build.build_gan(config, spec)

@@ -21,7 +21,8 @@ from pages import PAGES, ROOT, SCRIPTS, Command
 import main
 from gan_jax import build, sweep
 from gan_jax.analyses import ANALYSES
-from gan_jax.build import ConfigError, check_config
+from gan_jax.build import ConfigError
+from gan_jax.checks import check_config
 from gan_jax.command_line import load_config_file, set_field, update
 from gan_jax.names import lookup
 from gan_jax.sweep import load_sweep

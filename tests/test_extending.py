@@ -12,7 +12,7 @@ import pytest
 from conftest import ONE_HIDDEN_LAYER
 from PIL import Image
 
-from gan_jax import build
+from gan_jax import build, checks
 from gan_jax.analyses import analyse
 from gan_jax.build import ConfigError
 from gan_jax.command_line import override, update
@@ -103,7 +103,7 @@ def test_a_loss(command_config, tiny_world, tmp_path):
     assert 2 < rows[0]["discriminator_loss"] < 6
     with pytest.raises(ConfigError, match="config.loss.margin is 0.0; it must be > 0"):
         update(config, {"loss.margin": 0.0})
-        build.check_config(config)
+        checks.check_config(config)
 
 
 @pytest.mark.slow

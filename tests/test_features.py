@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks.inception_weights import IMAGE_SHAPES, random_images, random_tensors
 from gan_jax import build
-from gan_jax.build import ConfigError, check_config
+from gan_jax.build import ConfigError
+from gan_jax.checks import check_config
 from gan_jax.data import DataError
 from gan_jax.features import Features, inception_features, inception_variables
 from gan_jax.train import train

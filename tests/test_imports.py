@@ -37,6 +37,7 @@ LAYERS = (
     {"sampling", "steps", "describe", "calendar"},
     {"population", "weights"},
     {"build"},
+    {"checks"},
     {"command_line", "training", "workdir"},
     {"generator", "run_report"},
     {"judge"},
@@ -52,6 +53,7 @@ OWNERS = {
     "ml_collections": {
         "analyses",
         "build",
+        "checks",
         "calendar",
         "command_line",
         "export",

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from gan_jax import parallel
-from gan_jax.build import ConfigError, build_devices, check_config
+from gan_jax.build import ConfigError, build_devices
+from gan_jax.checks import check_config
 from gan_jax.networks.dcgan import DCGANDiscriminator
 from gan_jax.parallel import Devices, MappedDevices, batch_devices
 from gan_jax.report.metric_log import read_metrics

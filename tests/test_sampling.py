@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import ONE_HIDDEN_LAYER
 
-from gan_jax import build
+from gan_jax import build, checks
 from gan_jax.metrics import checked_labels
 from gan_jax.sampling import Sampler, balanced_labels
 
@@ -366,4 +366,4 @@ def test_standing_statistics_need_batch_norm_in_eval_mode(
     small_config, fields, message
 ):
     with pytest.raises(build.ConfigError, match=message):
-        build.check_config(small_config(fields | {"sampling.standing_batches": 2}))
+        checks.check_config(small_config(fields | {"sampling.standing_batches": 2}))

@@ -8,7 +8,7 @@ import pytest
 from conftest import ONE_HIDDEN_LAYER
 from ml_collections import ConfigDict
 
-from gan_jax import build, sections, training
+from gan_jax import build, checks, sections, training
 from gan_jax.build import ConfigError
 from gan_jax.schedules import Averaging, Progress, Schedule, half_life
 from gan_jax.types import Batch
@@ -186,7 +186,7 @@ def test_what_cannot_change_is_named(small_config, field, schedule, message):
     section.update(schedule)
 
     with pytest.raises(ConfigError, match=message):
-        build.check_config(scheduled(small_config, {field: section}))
+        checks.check_config(scheduled(small_config, {field: section}))
 
 
 def test_a_rate_has_one_schedule(small_config):
@@ -197,4 +197,4 @@ def test_a_rate_has_one_schedule(small_config):
     )
 
     with pytest.raises(ConfigError, match="schedules has the learning rate too"):
-        build.check_config(config)
+        checks.check_config(config)

@@ -11,7 +11,7 @@ import sys
 import pytest
 from conftest import ONE_HIDDEN_LAYER, SMALL_FIELDS, SMALL_MLPS
 
-from gan_jax import build
+from gan_jax import checks
 from gan_jax import sweep as sweep_module
 from gan_jax.build import ConfigError
 from gan_jax.checkpoint import CheckpointError
@@ -517,7 +517,7 @@ def test_the_sweep_files(file, in_root):
     assert len({tuple(run.settings.values()) for run in runs}) == len(runs)
     for run in runs:
         config = build_config(run, ROOT / "sweeps")
-        build.check_config(config)
+        checks.check_config(config)
         smoothing = config.loss.label_smoothing
         amount = config.loss.label_smoothing_amount
         actual = {

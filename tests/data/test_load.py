@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from gan_jax import build
+from gan_jax import build, checks
 from gan_jax.build import ConfigError
 from gan_jax.data import DataError, load_dataset
 
@@ -93,7 +93,7 @@ def test_configs_name_them(stripes, small_config):
     fields = {"data.name": "stripes:SPEC", "data.source": "stripes:numbered"}
     config = small_config(fields | {"batch_size": 4})
 
-    build.check_config(config, scored=False)
+    checks.check_config(config, scored=False)
 
     assert build.dataset_spec(config).image_shape == (6, 5, 1)
     assert len(build.build_dataset(config).train_images) == 4
@@ -110,7 +110,7 @@ def test_configs_name_them(stripes, small_config):
 )
 def test_names_that_lead_nowhere(stripes, small_config, fields, message):
     with pytest.raises(ConfigError, match=message):
-        build.check_config(small_config(fields), scored=False)
+        checks.check_config(small_config(fields), scored=False)
 
 
 def test_huggingface_without_its_library_names_the_extra(monkeypatch):
