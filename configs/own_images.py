@@ -70,7 +70,9 @@ _R3GAN_WIDTHS = (16, 48, 96, 128, 128, 128)  # of each size's stage, from the la
 def get_config(size: str = "32") -> ConfigDict:
     recipe, _, sides = size.rpartition("-")
     if recipe not in RECIPES:
-        raise ValueError(f"no size {size!r}; it must be [r3gan-]SIDE or HEIGHTxWIDTH")
+        raise ValueError(
+            f"no size {size!r}; it must be SIDE or HEIGHTxWIDTH, r3gan- before it"
+        )
     height, width = _sides(sides)
     config = RECIPES[recipe](_depth(height, width))
     config.batch_size = 64

@@ -67,10 +67,10 @@ def is_complete(config: ConfigDict) -> bool:
 
 
 def completed(config: ConfigDict, spec: DatasetSpec, fingerprint: str) -> ConfigDict:
-    """The config with what is known of a data set of one's own when it is read.
+    """The config, completed with what reading a user's own data set has shown.
 
-    Without classes the GAN is unconditional, its norms too, and there are no scores
-    but those that need no judge.
+    If the data have no classes, the GAN and its norms become unconditional, and only
+    scores that need no judge are kept.
     """
     config = config.copy_and_resolve_references()
     config.data.image_shape = spec.image_shape

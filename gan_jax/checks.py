@@ -36,8 +36,9 @@ _LAST_VALUES = {"ema_decay": 0.999999, "augmentation_probability": 1.0}
 def check_config(config: ConfigDict, *, scored: bool = True) -> None:
     """Checks what needs no data set: names, ranges and combinations.
 
-    Of scores only if any are to be computed; and what depends on the images and classes
-    only if they are known, see `is_complete`.
+    `scored` says whether scores will be computed: their features and numbers of images
+    are checked only then. Combinations that depend on the images' shape and classes are
+    checked only if these are known, see `build.is_complete`.
     """
     try:
         _check_config(config)
@@ -264,7 +265,7 @@ def _check_batches(config: ConfigDict, gan: Gan) -> None:
 
 
 def check_sampling_batch(config: ConfigDict, gan: Gan) -> None:
-    """For generators whose images depend on their batch.
+    """Checks the batch size for sampling where images depend on their batch.
 
     Raises:
       ConfigError: it is too small.

@@ -48,12 +48,11 @@ def evaluate(
 ) -> dict[str, Any]:
     """Scores a checkpoint and writes evaluation.json.
 
-    Of a population every member is scored: `members` has the scores of each seed, and
-    in their place at the top stand means over the seeds with their sample deviations
-    (`over_seeds` has GAN-train's mean and deviation too; at the top they are
-    `gan_train` and `gan_train_std`). A single seed has `gan_train_std` where
-    `eval.gan_train_runs` is more than 1; `gan_train_accuracies` has one of each run.
-    `warnings`, if there are any, says what makes the scores say less than they seem to.
+    For a population, `members` lists each seed's scores; the top-level fields hold
+    means and sample standard deviations over seeds, and `over_seeds` repeats them as
+    {mean, std, num_seeds}. A single seed has `gan_train_std` if `eval.gan_train_runs`
+    is more than 1; `gan_train_accuracies` lists the accuracy of each run. `warnings`,
+    if present, lists reasons to read the scores with care.
 
     Args:
       step: of the checkpoint; None: the latest, and the best besides.
@@ -248,10 +247,10 @@ def _best_scores(
 
 
 def real_scores(config: ConfigDict, judge: Judge) -> dict[str, Any]:
-    """The ceilings: the scores of the real test images, and whose they are.
+    """Reference scores: of real images, with the judge and features that gave them.
 
-    Of scores that compare with these: training images' in place of generated ones; and
-    the floors, see `_floors`.
+    The test images' accuracy and Inception Score; for other scores `NAME_real`, with
+    training images in place of generated ones, and the floors, see `_floors`.
     """
     training = judge.training_images(config.eval.num_samples)
     compared = {

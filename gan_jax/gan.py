@@ -36,8 +36,9 @@ PRIORS = {
 class PhaseModes:
     """Whether a network is in train mode (else eval) in each phase.
 
-    Train mode means dropout and batch statistics, eval mode neither and the moving
-    statistics. Source: Dittrich, who shows that the outcome depends on it.
+    Train mode applies dropout and normalises with batch statistics. Eval mode has no
+    dropout and uses the moving statistics. Source: Dittrich, who shows that the outcome
+    depends on it.
     """
 
     generator_in_discriminator_step: bool = True
@@ -72,8 +73,9 @@ class Gan:
         mode there.
       augmentations: functions (images, key) -> images by name, of all that the
         discriminator sees, differentiable with respect to the images.
-      augmentation_probability: with which each of them changes an image, in [0, 1].
-      augmentation_schedule: how that probability changes over training; None: not.
+      augmentation_probability: the probability, in [0, 1], with which each of them is
+        applied to an image.
+      augmentation_schedule: of that probability over training; None: it is constant.
       devices: over which a batch is spread in `discriminator_loss` and
         `generator_loss`. "B" there is the part that one program works on.
     """
@@ -278,10 +280,10 @@ class Gan:
         """The generator's loss on as many images as there are real ones.
 
         Arguments and results are as in `discriminator_loss`, with the players
-        exchanged: the discriminator is constant here. The last result are the
-        generated images. The real batch counts in terms and games that compare with
-        it, and in the batch statistics of a discriminator in train mode with
-        `joint_batches`.
+        exchanged: the discriminator is constant here. The last result is the generated
+        batch. The real batch gives the batch size, the labels if the game or a term
+        asks for real ones, the images that games and terms compare with, and a part of
+        the batch statistics of a discriminator in train mode with `joint_batches`.
         """
         keys = named_keys(key, "latents", "labels", "generator", "discriminator")
         real = self._scaled(real)
@@ -433,9 +435,9 @@ class Gan:
           train: its mode.
           key: for dropout and augmentations.
           progress: of training, for the augmentations' probability.
-          together: whether batches go through in one pass, rather than one after the
-            other. None: with `joint_batches`, and where examples do not mix, so that it
-            is faster and gives the same logits.
+          together: whether all batches go through in one pass, rather than one after
+            the other. None: if `joint_batches`, or if examples do not mix: then one
+            pass is faster and treats each example the same.
         """
         if together is None:
             together = self.joint_batches or not self.discriminator.mixes_examples
@@ -494,7 +496,7 @@ class Gan:
         return images
 
     def seen_labels(self, labels: jax.Array) -> jax.Array | None:
-        """What the discriminator sees of the labels: None where it is to tell them."""
+        """The discriminator's label input; None if unconditional or auxiliary."""
         return labels if self.conditional and not self.classifies else None
 
     def _labels(self, labels: jax.Array) -> jax.Array | None:

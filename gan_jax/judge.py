@@ -84,9 +84,9 @@ class Judge:
         return self._real(self.dataset.train_images, self.dataset.train_labels)
 
     def training_images(self, num_samples: int, skip: int = 0) -> metrics.Samples:
-        """So many real training images, always the same; all if there are fewer.
+        """`num_samples` real training images, fewer if there are not so many.
 
-        `skip` of them are left out, and other ones follow.
+        In a fixed random order, of which the first `skip` images are left out.
         """
         order = np.asarray(fixed_order(len(self.dataset.train_labels)))
         rows = order[skip : skip + num_samples]
@@ -140,9 +140,9 @@ def gan_train(
     num_classes: int,
     settings: ClassifierSettings,
 ) -> float:
-    """Accuracy, in [0, 1], on real test images of a classifier of generated images.
+    """Accuracy on real test images, in [0, 1], after training on generated ones.
 
-    The classifier is trained on `images` [N, H, W, C] uint8 and `labels` [N] alone.
+    A new classifier is trained on `images` [N, H, W, C] uint8 and `labels` [N] alone.
 
     Source: Shmelkov et al. 2018, section 3.
     """

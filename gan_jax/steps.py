@@ -129,9 +129,9 @@ def make_simultaneous_step(
 ) -> Callable[[GanState, Batch, jax.Array, jax.Array], tuple[GanState, Metrics]]:
     """A function that updates both players at once, on one real batch.
 
-    Each update is that of its own step's function from the state before, except that
-    both players' losses are of the same generated images, those of the generator's
-    step: they are generated once, where two steps generate twice.
+    Both gradients are taken at the state before the step. Both losses see the same
+    generated images, drawn with the generator's key; separate steps would generate two
+    batches.
     """
 
     def simultaneous_step(state, real, discriminator_key, generator_key):

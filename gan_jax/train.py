@@ -468,8 +468,9 @@ def _open_log(
     Notes in config.json what has changed, and says what that means.
 
     Returns:
-      The log; the number of the run's segment, if it has been extended and its
-      learning rates depend on its length; whether the score of `step` no longer counts.
+      The log; the number of the run's segment, if it has been extended and has
+      schedules, which depend on its length; whether the score of `step` no longer
+      counts.
     """
     if step and not (workdir / METRICS_FILE).exists():
         _say(

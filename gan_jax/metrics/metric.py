@@ -122,8 +122,8 @@ class Metric:
       within_classes: whether it compares images of one class at a time; `check` is then
         called with the number of images of a class.
       compares: whether the score compares generated with real images. Training images
-        in place of generated ones then give `NAME_real`, and half of them against the
-        other half `NAME_floor`.
+        in place of generated ones then give `NAME_real`, and training images against as
+        many other ones `NAME_floor`.
       scores_training: whether training images in place of generated ones give
         `NAME_real` where the score compares nothing.
       real: the field of evaluation.json with the value of real images, where that is
