@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import operator
 import pathlib
 import re
 
@@ -250,7 +251,7 @@ def test_dcgan_is_that_of_report_a():
 def test_variations_of_report_a():
     def variation(name, *fields):
         config = load("dcgan_mnist", name)
-        return tuple(build._get(config, field) for field in fields)
+        return tuple(operator.attrgetter(field)(config) for field in fields)
 
     assert variation("ratio_1_5", "d_steps", "g_steps") == (1, 5)
     norms = ("generator.norm", "discriminator.norm")
