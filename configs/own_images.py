@@ -69,12 +69,12 @@ _R3GAN_WIDTHS = (16, 48, 96, 128, 128, 128)  # of each size's stage, from the la
 
 def get_config(size: str = "32") -> ConfigDict:
     recipe, _, sides = size.rpartition("-")
-    if recipe not in RECIPES:
+    if recipe not in _RECIPES:
         raise ValueError(
             f"no size {size!r}; it must be SIDE or HEIGHTxWIDTH, r3gan- before it"
         )
     height, width = _sides(sides)
-    config = RECIPES[recipe](_depth(height, width))
+    config = _RECIPES[recipe](_depth(height, width))
     config.batch_size = 64
     config.data.source = "folder"
     config.data.image_size = (height, width)
@@ -103,7 +103,7 @@ def _sngan(depth: int) -> ConfigDict:
     return config
 
 
-RECIPES = {"": _sngan, "r3gan": _r3gan}
+_RECIPES = {"": _sngan, "r3gan": _r3gan}
 
 
 def _sides(size: str) -> tuple[int, int]:

@@ -186,12 +186,18 @@ def _check_seeds(config: ConfigDict) -> None:
             )
 
 
+def _named_scores(config: ConfigDict) -> list[tuple[str, str, str]]:
+    """Each score's field, its name, and the field with its number of images."""
+    scores = [("eval.scores", name, "eval.num_samples") for name in config.eval.scores]
+    if best := config.checkpoints.best_metric:
+        number = "checkpoints.best_num_samples"
+        scores.append(("checkpoints.best_metric", best, number))
+    return scores
+
+
 def _check_metrics(config: ConfigDict) -> None:
     """The metrics exist, and can be computed of this GAN's images."""
-    fields = [("eval.scores", name) for name in config.eval.scores]
-    if best := config.checkpoints.best_metric:
-        fields.append(("checkpoints.best_metric", best))
-    for field, name in fields:
+    for field, name, _ in _named_scores(config):
         metric = build.look_up(field, name, METRICS)
         if field == "checkpoints.best_metric" and metric.value is None:
             raise ConfigError(
@@ -219,14 +225,11 @@ def _check_numbers_of_images(config: ConfigDict) -> None:
                     f"config.eval.{field} has {size!r}; each must be a whole number"
                 )
     numbers = []
-    for name in config.eval.scores:
-        numbers.append((name, "eval.num_samples", config.eval.num_samples))
-        if name == "inception_score":
+    for field, name, number_field in _named_scores(config):
+        numbers.append((name, number_field, _get(config, number_field)))
+        if (field, name) == ("eval.scores", "inception_score"):
             for size in config.eval.inception_sizes:
                 numbers.append((name, "eval.inception_sizes", size))
-    if best := config.checkpoints.best_metric:
-        number = config.checkpoints.best_num_samples
-        numbers.append((best, "checkpoints.best_num_samples", number))
     for name, field, number in numbers:
         metric = metric_named(name)
         problem = metric.check and metric.check(config.eval, number)
@@ -371,19 +374,12 @@ def check_comparisons(
     Raises:
       ConfigError: a score takes more test or training images, or more of a class.
     """
-    scores = [
-        ("eval.scores", name, config.eval.num_samples) for name in config.eval.scores
-    ]
-    if best := config.checkpoints.best_metric:
-        scores.append(
-            ("checkpoints.best_metric", best, config.checkpoints.best_num_samples)
-        )
     num_classes = dataset.spec.num_classes
     of_classes = [
         np.bincount(labels, minlength=num_classes)
         for labels in (dataset.test_labels, dataset.train_labels)
     ]
-    for field, name, num_samples in scores:
+    for field, name, number_field in _named_scores(config):
         metric = metric_named(name)
         if not (metric.compares and metric.check):
             continue
@@ -393,6 +389,7 @@ def check_comparisons(
         }
         if metric.within_classes:
             if generated_labels is None:
+                num_samples = _get(config, number_field)
                 generated = np.full(num_classes, -(-num_samples // num_classes))
             else:
                 generated = np.bincount(generated_labels, minlength=num_classes)

@@ -78,6 +78,7 @@ def score_images(
     images, labels = _checked(images, labels, dataset.spec, origin)
     config = config.copy_and_resolve_references().unlock()
     config.eval.num_samples = len(images)
+    config.checkpoints.best_metric = ""  # There is no checkpoint to choose.
     config.eval.scores, left_out = _possible(config, dataset.spec, labels)
     _check_number(config, origin)
     checks.check_comparisons(config, dataset, labels)

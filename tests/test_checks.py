@@ -89,11 +89,22 @@ def test_unknown_score_lists_the_known(small_config):
         ("ema_decay", 1.0, 0.99),
         ("generator.dropout_rate", 1.0, 0.0),
         ("discriminator.dropout_rate", -0.5, 0.0),
+        ("generator_optimizer.arguments.b1", 1.5, 0.0),
+        ("generator_optimizer.arguments.b1", 1.0, 0.9),
+        ("discriminator_optimizer.arguments.b2", -0.1, 0.99),
+        ("generator_optimizer.learning_rate", 0.0, 1e-9),
+        ("generator_optimizer.learning_rate", -1.0, 1e-9),
+        ("generator.negative_slope", -0.2, 0.0),
+        ("discriminator.negative_slope", 1.5, 1.0),
+        ("seed", -1, 0),
+        ("seed", 2**32, 2**32 - 1),
+        ("classifier.seed", 2**32, 2**32 - 1),
+        ("classifier.seed", -1, 0),
     ],
 )
 def test_ranges(small_config, field, bad, good):
     check_config(small_config({field: good}))
-    with pytest.raises(ConfigError, match=rf"config\.{field} is {bad}"):
+    with pytest.raises(ConfigError, match=rf"config\.{field} is {bad}; it must be"):
         check_config(small_config({field: bad}))
 
 
@@ -376,28 +387,6 @@ def test_no_number_is_nan_or_infinite(small_config, value):
                 check_config(small_config({field: value}, name=name))
             tried += 1
     assert tried > 25
-
-
-@pytest.mark.parametrize(
-    ("field", "bad", "good"),
-    [
-        ("generator_optimizer.arguments.b1", 1.5, 0.0),
-        ("generator_optimizer.arguments.b1", 1.0, 0.9),
-        ("discriminator_optimizer.arguments.b2", -0.1, 0.99),
-        ("generator_optimizer.learning_rate", 0.0, 1e-9),
-        ("generator_optimizer.learning_rate", -1.0, 1e-9),
-        ("generator.negative_slope", -0.2, 0.0),
-        ("discriminator.negative_slope", 1.5, 1.0),
-        ("seed", -1, 0),
-        ("seed", 2**32, 2**32 - 1),
-        ("classifier.seed", 2**32, 2**32 - 1),
-        ("classifier.seed", -1, 0),
-    ],
-)
-def test_ranges_of_single_numbers(small_config, field, bad, good):
-    check_config(small_config({field: good}))
-    with pytest.raises(ConfigError, match=rf"config\.{field} is {bad}; it must be"):
-        check_config(small_config({field: bad}))
 
 
 def test_arguments_that_only_some_optimisers_take(small_config):

@@ -163,6 +163,23 @@ def test_the_judge_knows_the_classes_of_own_pictures(tmp_path, config, monkeypat
     assert seen == [(("cat", "dog"), ("cat", "dog"))]
 
 
+def test_what_chooses_checkpoints_does_not_matter(digits, config, monkeypatch):
+    """Ten images, one of each class, are too few for that score alone."""
+    config.checkpoints.best_metric = "class_frechet_distance"
+    config.eval.scores = ("gan_test",)
+
+    class Stop(Exception):
+        pass
+
+    def judge(config, dataset):
+        raise Stop
+
+    monkeypatch.setattr(Judge, "load_or_train", judge)
+    rows = [np.flatnonzero(digits.test_labels == label)[0] for label in range(10)]
+    with pytest.raises(Stop):
+        score_images(config, digits.test_images[rows], labels=digits.test_labels[rows])
+
+
 def test_arrays_are_checked_by_their_name(digits, config):
     assert gan_jax.score is score_images
     with pytest.raises(DataError, match=r"images.*found \[4, 28, 28, 3\]"):

@@ -79,28 +79,27 @@ def _balls(real, fake, *, k, count_k, block_size):
     real, fake = centred(real, fake)
     given = [each for each in (k, count_k) if each is not None]
     real_radii = dict(zip(given, squared_radii(real, given, block_size), strict=True))
-    is_fake = jnp.ones(len(fake), bool)
-    if k is None:
-        fake_radii = jnp.full(len(fake), -jnp.inf)
-    else:
-        (fake_radii,) = squared_radii(fake, [k], block_size)
+    size = block_size or default_block_size(len(fake), len(real))
+    fake_radii = None
+    if k is not None:
+        fake_radii = blocks(*squared_radii(fake, [k], block_size), size)
 
     def compare(found_by_real, block):
         rows, radii, is_fake = block
         to_real = squared_distances(rows, real, bound="lower")
+        # The padding is far away: in no ball, and no point is in its balls.
+        to_real = jnp.where(is_fake[:, None], to_real, jnp.inf)
         is_recalled, is_covered = found_by_real
         is_precise = num_balls = None
         if k is not None:
             is_recalled |= (to_real <= radii[:, None]).any(axis=0)
             is_precise = (to_real <= real_radii[k][None]).any(axis=1)
         if count_k is not None:
-            is_within = (to_real <= real_radii[count_k][None]) & is_fake[:, None]
+            is_within = to_real <= real_radii[count_k][None]
             is_covered |= is_within.any(axis=0)
             num_balls = is_within.sum(axis=1)
         return (is_recalled, is_covered), (is_precise, num_balls)
 
-    size = block_size or default_block_size(len(fake), len(real))
-    # No real point is in the balls of the padding, which is in no ball either.
     (is_recalled, is_covered), of_fake = jax.lax.scan(
         compare,
         tuple(
@@ -109,8 +108,8 @@ def _balls(real, fake, *, k, count_k, block_size):
         ),
         (
             blocks(fake, size),
-            blocks(fake_radii, size, padding=-jnp.inf),
-            blocks(is_fake, size, padding=False),
+            fake_radii,
+            blocks(jnp.ones(len(fake), bool), size, padding=False),
         ),
     )
     is_precise, num_balls = jax.tree.map(

@@ -27,8 +27,8 @@ def frechet_distance(
     Means m and covariances C (divided by N - 1) are computed in float64. The trace of
     the root is the sum of the singular values of R_a^T R_b, for any R with R R^T = C:
     a Cholesky factor or, of singular covariances (N <= F, constant features), one of
-    eigenvectors. Of Inception-v3's
-    features this is the FID; of other features its values are others.
+    eigenvectors. Of Inception-v3's features this is the FID; of other features its
+    values are others.
 
     Args:
       features_a: floats [N, F], N at least 2.
