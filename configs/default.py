@@ -84,7 +84,8 @@ def get_config() -> ConfigDict:
     # A game: 'non_saturating', 'minimax', 'wasserstein', 'hinge', 'least_squares',
     # 'relativistic'. With `real_labels` generated images have the classes of real ones.
     # label_smoothing is of real images 'none', 'fixed', 'random', or of both kinds
-    # 'two_sided'; the target is 1 - amount, or 1 - amount * U(0, 1).
+    # 'two_sided'; the target is 1 - amount, or 1 - amount * U(0, 1); with 'two_sided'
+    # 1 - amount / 2, and amount / 2 of generated images.
     config.loss = game(
         "non_saturating", label_smoothing="random", label_smoothing_amount=0.15
     )
@@ -151,7 +152,8 @@ def get_config() -> ConfigDict:
     # 'class_frechet_distance', 'precision', 'recall', 'density', 'coverage',
     # 'class_frequency_distance', 'class_diversity', 'class_ms_ssim', 'copying',
     # 'feature_copying', 'authenticity'. A conditional GAN is needed for GAN-test,
-    # GAN-train, 'class_frechet_distance', 'class_diversity' and 'class_ms_ssim'.
+    # GAN-train (filtered or not), 'class_frechet_distance', 'class_diversity' and
+    # 'class_ms_ssim'.
     config.eval.scores = ("inception_score", "gan_test", "gan_train")
     # Whose features scores against real images compare: the 'judge' (never call these
     # FID), 'inception' (FID, KID, and the Inception Score by its logits), or a function

@@ -2,7 +2,7 @@
 
 Flips and shifts leave a training image's class as it is. AUGMENTATIONS are of all
 images that a discriminator sees, and differentiable (Zhao et al. 2020). A new one is a
-function (images [B, H, W, C], key) -> images, and a line in the table.
+function (images [B, H, W, C] in [-1, 1], key) -> images, and a line in the table.
 """
 
 from collections.abc import Callable

@@ -16,12 +16,14 @@ from gan_jax.data import (
     SPECS,
     DataError,
     Dataset,
+    DatasetSpec,
     check_source,
     is_own,
 )
 from gan_jax.data.feed import FEEDS
 from gan_jax.gan import PRIORS, Gan
 from gan_jax.metrics import METRICS, metric_named
+from gan_jax.networks.classifiers import check_image_shape
 from gan_jax.parallel import PARALLEL
 
 MAX_SEED = 2**32 - 1  # JAX's keys keep 32 bits of a seed
@@ -45,6 +47,8 @@ def check_config(config: ConfigDict, *, scored: bool = True) -> None:
         if scored:
             _check_numbers_of_images(config)
             build.build_features(config)
+            if build.is_complete(config):
+                _check_judge(config, build.dataset_spec(config))
     except (AttributeError, KeyError) as error:
         raise ConfigError(
             f"config is not whole, it lacks {error} (start from configs/default.py)"
@@ -95,6 +99,16 @@ def _check_config(config: ConfigDict) -> None:
             raise ConfigError(
                 f"config.{field} is {_get(config, field)}; it must be >= {minimum}"
             )
+    for field in (
+        "inception_sizes",
+        "augmentation_real_sizes",
+        "augmentation_generated_sizes",
+    ):
+        for size in config.eval[field]:
+            if not isinstance(size, int) or size < 0:
+                raise ConfigError(
+                    f"config.eval.{field} has {size!r}; each must be a whole number"
+                )
     _check_seeds(config)
     if not 0 <= config.eval.filter_confidence < 1:
         raise ConfigError(
@@ -116,6 +130,12 @@ def _check_config(config: ConfigDict) -> None:
         raise ConfigError(
             f"config.augmentation_probability is {probability}; it must be in [0, 1]"
         )
+    if probability != 1 and not config.augmentations:
+        raise ConfigError(
+            f"config.augmentation_probability is {probability}, but "
+            "config.augmentations has none"
+        )
+    _check_pool(config)
     _check_schedules(config)
     for player in ("generator", "discriminator"):
         build.build_optimizer(config, player, num_steps=1)
@@ -145,6 +165,16 @@ def _check_data(config: ConfigDict) -> None:
         build.picture_options(config).check()
     except ValueError as error:
         raise ConfigError(f"config.data.{error}") from None
+
+
+def _check_pool(config: ConfigDict) -> None:
+    """The checkpoints that a score shares out its images among are kept."""
+    number, kept = config.eval.pool_checkpoints, config.checkpoints.keep_latest
+    if "gan_train_filtered" in config.eval.scores and number > kept:
+        raise ConfigError(
+            f"config.eval.pool_checkpoints is {number}, more than the "
+            f"config.checkpoints.keep_latest, {kept}"
+        )
 
 
 def _check_schedules(config: ConfigDict) -> None:
@@ -214,16 +244,6 @@ def _check_metrics(config: ConfigDict) -> None:
 
 def _check_numbers_of_images(config: ConfigDict) -> None:
     """There are enough images for what is computed of them."""
-    for field in (
-        "inception_sizes",
-        "augmentation_real_sizes",
-        "augmentation_generated_sizes",
-    ):
-        for size in config.eval[field]:
-            if not isinstance(size, int):
-                raise ConfigError(
-                    f"config.eval.{field} has {size!r}; each must be a whole number"
-                )
     numbers = []
     for field, name, number_field in _named_scores(config):
         numbers.append((name, number_field, _get(config, number_field)))
@@ -235,6 +255,21 @@ def _check_numbers_of_images(config: ConfigDict) -> None:
         problem = metric.check and metric.check(config.eval, number)
         if problem:
             raise ConfigError(f"config.{field} {problem}")
+
+
+def _check_judge(config: ConfigDict, spec: DatasetSpec) -> None:
+    """The judge, where a score takes it, can see images of this size."""
+    names = [name for _, name, _ in _named_scores(config)]
+    features = config.eval.features
+    if not any(metric_named(name).needs_judge(features) for name in names):
+        return
+    try:
+        check_image_shape(config.classifier.name, spec.image_shape)
+    except ValueError as error:
+        raise ConfigError(
+            f"config.classifier.name is {config.classifier.name!r}, which {error} "
+            "(config.eval.scores and config.checkpoints.best_metric take it)"
+        ) from None
 
 
 def _check_batches(config: ConfigDict, gan: Gan) -> None:
@@ -286,6 +321,20 @@ def check_sampling_batch(config: ConfigDict, gan: Gan) -> None:
         )
 
 
+def _check_standing_batches(config: ConfigDict, gan: Gan) -> None:
+    """Standing statistics are of every class, and each batch has a variance."""
+    number = config.sampling.standing_batches
+    size = config.sampling.batch_size or config.batch_size
+    needed = gan.num_classes if config.conditional else 2
+    if size < 2 or number * size < needed:
+        raise ConfigError(
+            f"config.sampling.standing_batches takes statistics of {number} batches of "
+            f"{size}, which must hold at least 2 images each and {needed} images"
+            + (", one of every class" if config.conditional else "")
+            + " (config.sampling.batch_size)"
+        )
+
+
 def _check_combinations(config: ConfigDict) -> None:
     spec = build.dataset_spec(config)
     gan = build.build_gan(config, spec)
@@ -328,8 +377,8 @@ def _check_combinations(config: ConfigDict) -> None:
             f"config.population is {config.population}: its members are spread over "
             "the devices, not their batches; leave config.parallel at 'jit'"
         )
-    for name, term in gan.objective.terms.items():
-        if term.fake_labels != "paired" or not term.weight:
+    for name, term in gan.objective.of_player("generator").items():
+        if term.fake_labels != "paired":
             continue
         if config.parallel == "pmap":
             raise ConfigError(
@@ -353,6 +402,7 @@ def _check_combinations(config: ConfigDict) -> None:
                 "config.sampling.standing_batches is set, but "
                 f"{type(gan.generator).__name__} has no norm_momentum"
             )
+        _check_standing_batches(config, gan)
     if (
         config.sampling.dropout_rate >= 0
         and config.modes.generator_in_sampling == "eval"
@@ -366,14 +416,16 @@ def _check_combinations(config: ConfigDict) -> None:
 def check_comparisons(
     config: ConfigDict, dataset: Dataset, generated_labels: np.ndarray | None = None
 ) -> None:
-    """There are enough images for the scores that compare generated with real ones.
+    """Images are large enough, and enough where they are compared or of one class.
 
     `generated_labels` are the classes of the images to score; None: they will be as
     many of each.
 
     Raises:
-      ConfigError: a score takes more test or training images, or more of a class.
+      ConfigError: a score takes larger images, more test or training images, or more
+        of a class.
     """
+    size = min(dataset.spec.image_shape[:2])
     num_classes = dataset.spec.num_classes
     of_classes = [
         np.bincount(labels, minlength=num_classes)
@@ -381,7 +433,12 @@ def check_comparisons(
     ]
     for field, name, number_field in _named_scores(config):
         metric = metric_named(name)
-        if not (metric.compares and metric.check):
+        if size < metric.smallest_size:
+            raise ConfigError(
+                f"config.{field} has {name}, which takes images of "
+                f"{metric.smallest_size} pixels and more, not of {size}"
+            )
+        if not metric.check or not (metric.compares or metric.within_classes):
             continue
         numbers = {
             "test images": len(dataset.test_labels),
@@ -393,8 +450,11 @@ def check_comparisons(
                 generated = np.full(num_classes, -(-num_samples // num_classes))
             else:
                 generated = np.bincount(generated_labels, minlength=num_classes)
-            fewest = np.min([*of_classes, generated], axis=0)
-            numbers = {"test, training and generated images of a class": max(fewest)}
+            what, real = "test, training and generated", of_classes
+            if not metric.compares:
+                what, real = "training and generated", of_classes[1:]
+            fewest = np.min([*real, generated], axis=0)
+            numbers = {f"{what} images of a class": max(fewest)}
         for what, number in numbers.items():
             if problem := metric.check(config.eval, int(number)):
                 raise ConfigError(

@@ -5,8 +5,8 @@ Everything here is a pure function of (variables, batch, key).
 
 import dataclasses
 import operator
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -71,8 +71,8 @@ class Gan:
         together, so that its batch norm has the statistics of both, rather than one
         after the other; in the generator's step too, if the discriminator is in train
         mode there.
-      augmentations: functions (images, key) -> images by name, of all that the
-        discriminator sees, differentiable with respect to the images.
+      augmentations: functions (images in [-1, 1], key) -> images by name, of all that
+        the discriminator sees, differentiable with respect to the images.
       augmentation_probability: the probability, in [0, 1], with which each of them is
         applied to an image.
       augmentation_schedule: of that probability over training; None: it is constant.
@@ -232,39 +232,21 @@ class Gan:
             )
         variables = {"params": params, **discriminator.model_state}
         train = self.modes.discriminator_in_discriminator_step
-
-        def judged(*images):
-            """The logits, and what else comes of the pass."""
-            verdicts, model_state = self.discriminate(
-                variables,
-                [
-                    batch._replace(images=each)
-                    for batch, each in zip((real, fake), images, strict=True)
-                ],
-                train=train,
-                key=self.devices.own_key(keys["discriminator"]),
-                progress=progress,
-            )
-            return [verdict.logits for verdict in verdicts], (verdicts, model_state)
-
-        fake, gradients = generated.batch, None
+        judge = self.discriminate
         if self.objective.needs_gradients:
-            # Of the same pass, so that penalties see the verdicts' own augmentations.
-            logits, pull_back, (verdicts, model_state) = jax.vjp(
-                judged, real.images, fake.images, has_aux=True
-            )
-            verdicts = [
-                verdict._replace(logits=each)
-                for verdict, each in zip(verdicts, logits, strict=True)
-            ]
-
-            def gradients():
-                return pull_back([jnp.ones_like(each) for each in logits])
-        else:
-            _, (verdicts, model_state) = judged(real.images, fake.images)
+            judge = self._discriminate_with_gradients
+        verdicts, model_state, *gradients = judge(
+            variables,
+            (real, generated.batch),
+            train=train,
+            key=self.devices.own_key(keys["discriminator"]),
+            progress=progress,
+        )
         view = self._view(
             variables, real, generated, verdicts, train, keys["game"], progress
-        )._replace(gradients=gradients)
+        )
+        if gradients:
+            view = view._replace(gradients=gradients[0])
         loss, metrics = self.objective.discriminator(view, keys["terms"])
         return loss, (model_state, metrics)
 
@@ -476,10 +458,40 @@ class Gan:
             for start, end in zip(starts, ends, strict=True)
         ], model_state
 
+    def _discriminate_with_gradients(
+        self, variables: dict[str, PyTree], batches: Sequence[Batch], **options: Any
+    ) -> tuple[list[Verdict], PyTree, Callable[[], list[jax.Array]]]:
+        """As `discriminate`; and the gradient of each logit at its image, if called.
+
+        Of the same pass, so that penalties see the verdicts' own augmentations.
+        """
+
+        def judged(images):
+            batches_of = [
+                batch._replace(images=each)
+                for batch, each in zip(batches, images, strict=True)
+            ]
+            verdicts, model_state = self.discriminate(variables, batches_of, **options)
+            return [verdict.logits for verdict in verdicts], (verdicts, model_state)
+
+        images = [batch.images for batch in batches]
+        logits, pull_back, (verdicts, model_state) = jax.vjp(
+            judged, images, has_aux=True
+        )
+        return (
+            verdicts,
+            model_state,
+            lambda: pull_back([jnp.ones_like(each) for each in logits])[0],
+        )
+
     def _augmented(
         self, images: jax.Array, key: jax.Array, progress: Progress
     ) -> jax.Array:
-        """What the discriminator sees of images [B, H, W, C]."""
+        """What the discriminator sees of images [B, H, W, C] in `value_range`."""
+        low, high = self.value_range
+        is_scaled = bool(self.augmentations) and (low, high) != (-1, 1)
+        if is_scaled:
+            images = 2 * (images - low) / (high - low) - 1
         probability = self.augmentation_probability
         if self.augmentation_schedule is not None:
             probability = self.augmentation_schedule(probability, progress.share)
@@ -493,7 +505,7 @@ class Gan:
                 )
                 augmented = jnp.where(chosen, augmented, images)
             images = augmented
-        return images
+        return (images + 1) / 2 * (high - low) + low if is_scaled else images
 
     def seen_labels(self, labels: jax.Array) -> jax.Array | None:
         """The discriminator's label input; None if unconditional or auxiliary."""

@@ -102,7 +102,8 @@ def _watched(
                 answer()
 
     def handle(number: int, frame: FrameType | None) -> None:
-        signal.signal(number, previous[number])
+        for each, before in previous.items():
+            signal.signal(each, before)
         handler(number, frame)
 
     previous = {

@@ -1,7 +1,8 @@
 """Names in configs: of the package's own objects, or `package.module:attribute`."""
 
+import dataclasses
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -13,7 +14,8 @@ def lookup(name: str, known: Mapping[str, Any]) -> Any:
 
     Raises:
       ValueError: the name is unknown (the message lists the known ones), or the module
-        cannot be imported or lacks the attribute.
+        cannot be imported or lacks the attribute, or the attribute is of another kind
+        than the known ones.
     """
     if not isinstance(name, str) or ":" not in name:
         if name in known:
@@ -30,4 +32,25 @@ def lookup(name: str, known: Mapping[str, Any]) -> Any:
         ) from error
     if not hasattr(module, attribute):
         raise ValueError(f"is {name!r}, but {module.__file__} has no {attribute!r}")
-    return getattr(module, attribute)
+    found = getattr(module, attribute)
+    if problem := _other_kind(found, list(known.values())):
+        raise ValueError(f"is {name!r}, which is {problem}")
+    return found
+
+
+def _other_kind(found: Any, examples: Sequence[Any]) -> str:
+    """What an object lacks of a kind that all examples are of; '' if nothing."""
+    if not examples:
+        return ""
+    if all(map(_is_component, examples)):
+        return "" if _is_component(found) else "no dataclass"
+    if all(map(callable, examples)):
+        return "" if callable(found) else "no function"
+    kind = type(examples[0])
+    if kind is type(None) or any(type(each) is not kind for each in examples):
+        return ""
+    return "" if isinstance(found, kind) else f"no {kind.__name__}"
+
+
+def _is_component(value: Any) -> bool:
+    return isinstance(value, type) and dataclasses.is_dataclass(value)

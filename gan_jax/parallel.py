@@ -11,12 +11,11 @@ example of a batch, and for means over it:
   batches are where they are.
 
 Everything random is drawn for the whole batch and then divided, so that all see the
-same latents, classes and real images. Only what networks draw inside (dropout)
-differs under 'pmap'.
+same latents, classes and real images. Only the discriminator's augmentations and what
+networks draw inside (dropout) differ under 'pmap'.
 """
 
 import dataclasses
-import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -250,7 +249,7 @@ def member_devices(
       ValueError: they belong to several processes.
     """
     devices = devices or jax.devices()
-    number = math.gcd(population, len(devices))
+    number = max(n for n in range(1, len(devices) + 1) if population % n == 0)
     if jax.process_count() > 1:
         raise ValueError(
             f"population is {population}: its members are spread over the devices of "

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ import numpy as np
 
 from gan_jax.gan import Gan
 from gan_jax.metrics import checked_labels
+from gan_jax.random import stream
 from gan_jax.types import PyTree
 
 
@@ -95,8 +97,9 @@ class Sampler:
         """Variables whose moving statistics are those of their own weights.
 
         Averaged statistics do not fit averaged weights: statistics are means over
-        `standing_batches` batches, of latents from the prior and every class in turn,
-        always the same. Where there is no batch norm nothing changes.
+        `standing_batches` batches, of latents from the prior and every class in turn
+        from batch to batch, always the same. Where there is no batch norm nothing
+        changes.
 
         Source: Brock et al. 2019, appendix C.1, "standing statistics".
         """
@@ -106,14 +109,16 @@ class Sampler:
 
     @functools.partial(jax.jit, static_argnames="self")
     def _settle(self, variables):
-        labels = jnp.asarray(balanced_labels(self.batch_size, self.gan.num_classes))
+        shape = self.standing_batches, self.batch_size
+        labels = balanced_labels(math.prod(shape), self.gan.num_classes).reshape(shape)
 
-        def statistics(number):
-            latents, key = self._draw(jax.random.key(0), number)
-            return self.gan.batch_statistics(variables, latents, labels, key)
+        def statistics(batch):
+            number, batch_labels = batch
+            latents, key = self._draw(stream(jax.random.key(0), "standing"), number)
+            return self.gan.batch_statistics(variables, latents, batch_labels, key)
 
         numbers = jnp.arange(self.standing_batches, dtype=jnp.int32)
-        of_batches = jax.lax.map(statistics, numbers)
+        of_batches = jax.lax.map(statistics, (numbers, jnp.asarray(labels)))
         means = jax.tree.map(lambda values: values.mean(axis=0), of_batches)
         return variables | {"batch_stats": means}
 

@@ -33,7 +33,8 @@ class Schedule:
 
     Attributes:
       end: the last value.
-      until: the share of training, in (0, 1], at which it is reached.
+      until: the share of training, in (0, 1], at which it is reached; below 1 for a
+        'step'.
       shape: 'linear', 'cosine' (slow at first and at last) or 'step' (all at once).
 
     Source: the five cosines of R3GAN (Huang et al. 2024, appendix), over 20 of 250
@@ -51,6 +52,10 @@ class Schedule:
         if self.shape not in SHAPES:
             known = ", ".join(map(repr, SHAPES))
             raise ValueError(f"shape is {self.shape!r}; known: {known}")
+        if self.shape == "step" and self.until == 1:
+            raise ValueError(
+                "until is 1.0, the end of training, where a 'step' comes too late"
+            )
 
     def __call__(self, start: float, share: jax.Array) -> jax.Array:
         """The value, [], when a share of training in [0, 1] is done."""
@@ -70,9 +75,9 @@ class Averaging:
     Attributes:
       decay: of an update, in [0, 1).
       schedule: changes its half-life over training.
-      rampup: the largest half-life, as a share of the steps done so far; 0: any. An
-        average over most of a short training has early weights in it, and its images
-        are blurred.
+      rampup: the largest half-life, in updates for each train step done so far; 0:
+        any. An average over most of a short training has early weights in it, and its
+        images are blurred.
 
     Source: `rampup` is `ema_rampup` of StyleGAN2-ADA (Karras et al. 2020), 0.05 there.
     """

@@ -49,7 +49,10 @@ def build_train_step(
         ),
     }
     averaging = Averaging(
-        config.ema_decay, build_schedules(config).get("ema_decay"), config.ema_rampup
+        config.ema_decay,
+        build_schedules(config).get("ema_decay"),
+        # Half-lives count updates, of which a train step has `g_steps`.
+        config.ema_rampup * config.g_steps,
     )
     train_step = make_train_step(
         gan,

@@ -3,8 +3,11 @@
 import dataclasses
 import importlib
 import math
+from contextlib import nullcontext
+from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
@@ -15,6 +18,9 @@ from gan_jax.checks import check_config
 from gan_jax.command_line import update
 from gan_jax.data import DatasetSpec
 from gan_jax.networks import DISCRIMINATORS, GENERATORS
+from gan_jax.networks.classifiers import CLASSIFIERS, check_image_shape
+from gan_jax.networks.mlp import MLPGenerator
+from gan_jax.objective.terms import L1
 
 UNCONDITIONAL = {"conditional": False, "eval.scores": ("inception_score",)}
 OWN = {"data.name": "own", "data.source": "files"}
@@ -261,6 +267,54 @@ def test_possible_combinations(small_config, fields):
         ),
         (
             "default",
+            {
+                "terms.mode_seeking.weight": 0.0,
+                "schedules.terms.mode_seeking.weight.end": 1.0,
+                "parallel": "pmap",
+            },
+            "terms.mode_seeking: .* under config.parallel 'pmap'; use 'jit'",
+        ),
+        (
+            "acgan_cifar",
+            {"schedules.terms.generator_class_loss.smoothing.end": 3.0},
+            "terms.generator_class_loss.smoothing is 3.0",
+        ),
+        (
+            "default",
+            {
+                "schedules.generator_optimizer.learning_rate.end": 0.0,
+                "schedules.generator_optimizer.learning_rate.shape": "step",
+            },
+            "learning_rate.until is 1.0, the end of training, where a 'step' comes",
+        ),
+        ("default", {"terms.l1.name": "test_checks:Wishful"}, "fake_labels is 'Real'"),
+        ("default", {"augmentations": ("math:pi",)}, "'math:pi', which is no function"),
+        (
+            "default",
+            {"eval.scores": ("gan_jax.metrics:frechet_distance",)},
+            "'gan_jax.metrics:frechet_distance', which is no Metric",
+        ),
+        ("default", {"generator.kernel_init": "math:pi"}, "math:pi', which is no func"),
+        (
+            "default",
+            {"augmentation_probability": 0.5},
+            "augmentation_probability is 0.5, but config.augmentations has none",
+        ),
+        (
+            "default",
+            {
+                "eval.scores": ("gan_train_filtered",),
+                "eval.pool_checkpoints": 4,
+            },
+            "pool_checkpoints is 4, more than the config.checkpoints.keep_latest, 3",
+        ),
+        (
+            "default",
+            {"eval.augmentation_real_sizes": (100.5,)},
+            "augmentation_real_sizes has 100.5; each must be a whole number",
+        ),
+        (
+            "default",
             {"simultaneous_updates": True, "d_steps": 2},
             "simultaneous_updates is True.*d_steps or config.g_steps is not 1",
         ),
@@ -460,6 +514,27 @@ def test_elements_of_tuples_have_their_type(small_config, name, field, value, ki
     assert str(caught.value) == expected
 
 
+class OwnGenerator(MLPGenerator):
+    anything: tuple = ()
+    widths: tuple = (1, 2.5)
+    names: tuple = ("a",)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"anything": ("a", 1), "widths": (2, 3), "names": ()}, ""),
+        ({"anything": 3}, "anything is 3; it must be a tuple$"),
+        ({"widths": ("a",)}, "must be a tuple of whole numbers or numbers"),
+        ({"names": (1,)}, "names is \\(1,\\); it must be a tuple of str"),
+    ],
+)
+def test_tuples_of_ones_own_network(fields, message):
+    network = OwnGenerator(**fields)
+    with pytest.raises(ValueError, match=message) if message else nullcontext():
+        network.check()
+
+
 def test_the_networks_have_no_other_tuples():
     """Otherwise the test above lacks one."""
     tuples = {
@@ -630,15 +705,27 @@ def test_too_few_test_images_for_a_score(
         checks.check_comparisons(config, few)
 
 
-def test_too_few_generated_images_of_each_class(small_config, tiny_mnist):
-    fields = {"eval.scores": ("class_frechet_distance",), "eval.num_samples": 10}
-    config = small_config(fields)
+@pytest.mark.parametrize(
+    "score", ["class_frechet_distance", "class_diversity", "class_ms_ssim"]
+)
+def test_too_few_generated_images_of_each_class(small_config, tiny_mnist, score):
+    config = small_config({"eval.scores": (score,), "eval.num_samples": 10})
 
     with pytest.raises(ConfigError, match="generated images of a class is 1; .* 2"):
         checks.check_comparisons(config, tiny_mnist)
     checks.check_comparisons(config, tiny_mnist, np.array([4, 4, 1]))
     with pytest.raises(ConfigError, match="generated images of a class is 1; .* 2"):
         checks.check_comparisons(config, tiny_mnist, np.arange(10))
+
+
+def test_images_too_small_for_a_score(small_config, tiny_mnist):
+    spec = dataclasses.replace(tiny_mnist.spec, image_shape=(10, 28, 1))
+    small = dataclasses.replace(tiny_mnist, spec=spec)
+    config = small_config({"eval.scores": ("class_ms_ssim",)})
+
+    checks.check_comparisons(config, tiny_mnist)
+    with pytest.raises(ConfigError, match="images of 11 pixels and more, not of 10"):
+        checks.check_comparisons(config, small)
 
 
 def test_a_class_has_enough_images_in_every_set(small_config, tiny_mnist):
@@ -656,3 +743,60 @@ def test_a_class_has_enough_images_in_every_set(small_config, tiny_mnist):
         checks.check_comparisons(
             small_config({"eval.scores": ("class_frechet_distance",)}), few
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class Wishful(L1):
+    """A term of one's own whose wish is misspelt."""
+
+    fake_labels = "Real"
+
+
+def test_a_component_is_a_dataclass():
+    config = importlib.import_module("configs.default").get_config()
+
+    with pytest.raises(ConfigError, match="loss.name is 'math:sin', which is no datac"):
+        update(config, {"loss.name": "math:sin"})
+
+
+def test_unconditional_images_have_no_classes_to_disagree_on():
+    config = importlib.import_module("configs.default").get_config()
+    update(
+        config,
+        {
+            "conditional": False,
+            "terms.mode_seeking.weight": 0.1,
+            "terms.l1.weight": 1.0,
+            "eval.scores": ("inception_score",),
+        },
+    )
+
+    checks.check_config(config)
+
+
+@pytest.mark.parametrize(
+    ("judge", "shape", "message"),
+    [
+        ("lenet", (15, 28), "'lenet', which takes images of 16 pixels and more, not"),
+        ("resnet", (25, 26), "'resnet', which takes even heights and widths, not of"),
+        ("resnet", (8, 6), "'resnet', which takes images of 8 pixels and more, not"),
+    ],
+)
+def test_a_judge_takes_no_smaller_images(small_config, judge, shape, message):
+    config = small_config({"classifier.name": judge})
+    spec = DatasetSpec("own", (*shape, 1), 2, ("a", "b"))
+
+    with pytest.raises(ConfigError, match=message):
+        checks._check_judge(config, spec)
+    # What no score needs is not asked of the images.
+    config.eval.scores, config.checkpoints.best_metric = (), ""
+    checks._check_judge(config, spec)
+
+
+@pytest.mark.parametrize(("judge", "side"), [("lenet", 16), ("resnet", 8)])
+def test_a_judge_takes_the_smallest_images_it_says(judge, side):
+    check_image_shape(judge, (side, side, 1))
+    network = CLASSIFIERS[judge](num_classes=2)
+    images = jnp.zeros((1, side, side, 1), jnp.uint8)
+
+    jax.eval_shape(partial(network.init, train=False), jax.random.key(0), images)

@@ -289,6 +289,18 @@ def test_augmentations_change_as_many_images_as_they_should(probability):
     assert abs(negative(0.7) - probability) <= 4 * deviation
 
 
+def test_augmentations_see_images_from_minus_1_to_1():
+    gan = stub_gan(ModeDiscriminator(), generator=UnitGenerator())
+    negative = {"negative": lambda images, key: -images}
+    gan = dataclasses.replace(gan, augmentations=negative)
+    _, discriminator = jax.jit(gan.init)(jax.random.key(0))
+    batch = Batch(jnp.full((2, 4, 3, 1), 0.25), jnp.zeros(2, jnp.int32))
+
+    (verdict,), _ = gan.discriminate(discriminator, (batch,), train=True, key=KEY)
+
+    np.testing.assert_allclose(verdict.logits, [3 * 0.75] * 2)
+
+
 class SeparateDiscriminator(MLPDiscriminator):
     """The same network, passed through once for each of the two batches."""
 
@@ -362,6 +374,12 @@ class ConstantGenerator(Stub):
         weight = self.param("weight", nn.initializers.ones, ())
         value = weight * (0.25 if train else 0.5)
         return jnp.broadcast_to(value, (len(latents), 4, 3, 1))
+
+
+class UnitGenerator(ConstantGenerator):
+    """The same, of a range from 0 to 1."""
+
+    value_range = (0.0, 1.0)
 
 
 class ModeDiscriminator(Stub):

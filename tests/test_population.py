@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import build, load_generator, training
+from gan_jax import build, load_generator, parallel, training
 from gan_jax.build import ConfigError
 from gan_jax.evaluate import evaluate
-from gan_jax.population import member, stack_members
+from gan_jax.population import OWN, member, stack_members
 from gan_jax.report.metric_log import read_metrics
 from gan_jax.train import train
 from gan_jax.types import Batch
@@ -134,3 +134,17 @@ def test_a_run_of_several_seeds(tmp_path, small_config, tiny_world):
     np.testing.assert_array_equal(load_generator(tmp_path).sample(key, 4), first)
     with pytest.raises(ConfigError, match=r"no seed 5; it has \[3, 4\]"):
         load_generator(tmp_path, seed=5)
+
+
+@pytest.mark.parametrize(
+    ("population", "num_devices", "used"),
+    [(10, 8, 5), (3, 4, 3), (6, 4, 3), (8, 8, 8), (16, 8, 8), (7, 4, 1)],
+)
+def test_members_are_on_as_many_devices_as_can_have_equally_many(
+    monkeypatch, population, num_devices, used
+):
+    monkeypatch.setattr(parallel, "_mesh", lambda devices: None)
+
+    devices = parallel.member_devices(population, OWN, list(range(num_devices)))
+
+    assert devices.num_devices == used

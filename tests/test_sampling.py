@@ -10,6 +10,7 @@ from conftest import ONE_HIDDEN_LAYER
 
 from gan_jax import build, checks
 from gan_jax.metrics import checked_labels
+from gan_jax.random import stream
 from gan_jax.sampling import Sampler, balanced_labels
 
 NUM_CLASSES = 3
@@ -317,7 +318,8 @@ def test_standing_statistics_are_those_of_the_sampling_weights(small_config, tin
     config = small_config(
         ONE_HIDDEN_LAYER
         | {
-            "sampling.batch_size": 6,
+            # A batch alone has not every class.
+            "sampling.batch_size": 2,
             "sampling.standing_batches": 3,
             "modes.generator_in_sampling": "eval",
         }
@@ -332,11 +334,11 @@ def test_standing_statistics_are_those_of_the_sampling_weights(small_config, tin
     alone = gan.generator.clone(norm_momentum=0.0)
     seen = []
     for number in range(3):
-        latents, key = sampler._draw(jax.random.key(0), number)
+        latents, key = sampler._draw(stream(jax.random.key(0), "standing"), number)
         _, state = alone.apply(
             variables,
             latents,
-            jnp.array([0, 1, 2, 0, 1, 2]),
+            jnp.array([[0, 1], [2, 0], [1, 2]])[number],
             train=True,
             mutable=["batch_stats"],
             rngs={"dropout": key},
@@ -359,6 +361,10 @@ def test_standing_statistics_are_those_of_the_sampling_weights(small_config, tin
         (
             {"modes.generator_in_sampling": "eval", "generator.name": "residual"},
             "ResidualGenerator has no norm_momentum",
+        ),
+        (
+            {"modes.generator_in_sampling": "eval", "sampling.batch_size": 1},
+            "of 2 batches of 1, which must hold .* one of every class",
         ),
     ],
 )

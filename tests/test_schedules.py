@@ -78,7 +78,9 @@ def test_adams_arguments_change_with_the_updates(small_config):
         small_config,
         {
             "generator_optimizer.learning_rate": sections.schedule(0.0, shape="linear"),
-            "generator_optimizer.arguments.b2": sections.schedule(0.5, shape="step"),
+            "generator_optimizer.arguments.b2": sections.schedule(
+                0.5, until=0.5, shape="step"
+            ),
         },
         {"generator_optimizer.arguments.b1": 0.0},
     )
@@ -90,7 +92,7 @@ def test_adams_arguments_change_with_the_updates(small_config):
     moment, expected = 0.0, 1.0
     for count, gradient in enumerate(gradients):
         rate = 2e-4 * (1 - min(count / 2, 1))
-        b2 = 0.999 if count < 2 else 0.5
+        b2 = 0.999 if count < 1 else 0.5
         moment = b2 * moment + (1 - b2) * gradient**2
         corrected = moment / (1 - b2 ** (count + 1))
         expected -= rate * gradient / (np.sqrt(corrected) + 1e-8)
@@ -99,11 +101,18 @@ def test_adams_arguments_change_with_the_updates(small_config):
         np.testing.assert_allclose(params["w"], [expected], rtol=1e-6)
 
 
-def test_the_train_step_has_the_configs_rampup(small_config, tiny_spec):
-    config = small_config(ONE_HIDDEN_LAYER | {"ema_decay": 0.75, "ema_rampup": 0.1})
+@pytest.mark.parametrize("g_steps", [1, 2])
+def test_the_train_step_has_the_configs_rampup(small_config, tiny_spec, g_steps):
+    """After 20 steps the half-life is 2 of them, 2 or 4 updates."""
+    fields = {"ema_decay": 0.9, "ema_rampup": 0.1, "g_steps": g_steps}
+    # So small that the weights stay as they are.
+    fields["generator_optimizer.learning_rate"] = 1e-12
+    config = small_config(ONE_HIDDEN_LAYER | fields)
     gan = build.build_gan(config, tiny_spec)
     step, initial = training.build_train_step(config, gan, num_steps=40)
-    state = jax.jit(initial)().replace(step=jnp.int32(20))
+    state = jax.jit(initial)()
+    zeros = jax.tree.map(jnp.zeros_like, state.ema)
+    state = state.replace(step=jnp.int32(20), ema=zeros)
     images = np.random.default_rng(0).integers(256, size=(1, 6, 4, 3, 1))
     batch = Batch(jnp.asarray(images, jnp.uint8), jnp.array([[0, 1, 2, 0, 1, 2]]))
 
@@ -114,8 +123,7 @@ def test_the_train_step_has_the_configs_rampup(small_config, tiny_spec):
 
     np.testing.assert_allclose(
         kernel(after.ema),
-        0.5**0.5 * kernel(state.ema)
-        + (1 - 0.5**0.5) * kernel(after.generator.variables),
+        (1 - 0.5**0.5) * kernel(after.generator.variables),
         rtol=1e-5,
         atol=1e-7,
     )

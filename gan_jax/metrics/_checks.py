@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -103,3 +106,8 @@ def checked_labels(
             f"{labels.max()}"
         )
     return labels.astype(np.int32)
+
+
+def has_pairs(settings: Mapping[str, Any], num_images: int) -> str | None:
+    """Why so many images of a class have no pair, or None."""
+    return None if num_images >= 2 else f"is {num_images}; a pair takes 2"

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.metrics._checks import checked_features
+from gan_jax.metrics._checks import checked_features, has_pairs
 from gan_jax.metrics.metric import Metric, Samples
 
 _MOST = 500  # images of a class that are compared with one another
@@ -68,7 +68,9 @@ def _value(generated: Samples, real: Samples, settings) -> float:
 CLASS_DIVERSITY = Metric(
     title="Diversity within classes (judge's features)",
     value=_value,
+    check=has_pairs,
     needs_labels=True,
+    within_classes=True,
     scores_training=True,
     sees="features",
 )

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gan_jax.metrics._checks import has_pairs
 from gan_jax.metrics.metric import Metric, Samples, Scoring, over_runs
 
 # Wang et al. 2003, section 4; the images' own size first.
@@ -185,7 +186,10 @@ CLASS_MS_SSIM = Metric(
     title="MS-SSIM within classes",
     value=_value,
     better="smallest",
+    check=has_pairs,
+    smallest_size=_WINDOW,
     needs_labels=True,
+    within_classes=True,
     report=_report,
     scores_training=True,
     sees="pixels",

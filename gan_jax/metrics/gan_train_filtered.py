@@ -69,26 +69,24 @@ def _choose(
     images, labels, num_drawn, missing = [], [], 0, None
     for draw in range(MAX_DRAWS):
         samples = scoring.pool(checkpoint, draw)
-        drawn = np.asarray(samples.images)
+        drawn, wanted = np.asarray(samples.images), samples.labels
         if missing is None:
-            classes = int(samples.labels.max()) + 1
-            quota = len(samples.labels) // (checkpoints * classes)
-            missing = np.full(classes, max(1, quota))
-        sure = confidences(samples.classifier.logits(drawn), samples.labels)
-        last = 0
-        for label in range(len(missing)):
-            rows = np.flatnonzero((samples.labels == label) & (sure >= threshold))
-            rows = rows[: missing[label]]
-            missing[label] -= len(rows)
-            images.append(drawn[rows])
-            labels.append(samples.labels[rows])
-            if missing[label]:
-                last = len(drawn)
-            elif len(rows):
-                last = max(last, int(rows[-1]) + 1)
-        num_drawn += last
+            classes = int(wanted.max()) + 1
+            missing = np.full(classes, max(1, len(wanted) // (checkpoints * classes)))
+        sure = confidences(samples.classifier.logits(drawn), wanted) >= threshold
+        rows = np.concatenate(
+            [
+                np.flatnonzero(sure & (wanted == label))[:number]
+                for label, number in enumerate(missing)
+            ]
+        )
+        images.append(drawn[rows])
+        labels.append(wanted[rows])
+        missing = missing - np.bincount(wanted[rows], minlength=len(missing))
         if not missing.any():
+            num_drawn += int(rows.max()) + 1
             break
+        num_drawn += len(drawn)
     return (np.concatenate(images), np.concatenate(labels)), num_drawn
 
 

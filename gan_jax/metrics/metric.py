@@ -119,8 +119,9 @@ class Metric:
       report: what a whole evaluation gives; see `over_runs`.
       check: (settings, number of images) -> why so many are too few, or None. If the
         score compares, it is called with the number of real images too.
+      smallest_size: the least height and width of images that it takes, in pixels.
       within_classes: whether it compares images of one class at a time; `check` is then
-        called with the number of images of a class.
+        called with the number of images of the largest class.
       compares: whether the score compares generated with real images. Training images
         in place of generated ones then give `NAME_real`, and training images against as
         many other ones `NAME_floor`.
@@ -142,6 +143,7 @@ class Metric:
     needs_labels: bool = False
     report: Callable[["Metric", str, Scoring], dict[str, Any]] | None = None
     check: Callable[[Mapping[str, Any], int], str | None] | None = None
+    smallest_size: int = 1
     compares: bool = False
     within_classes: bool = False
     scores_training: bool = False

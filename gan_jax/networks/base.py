@@ -101,13 +101,17 @@ class Network(nn.Module):
                 self._check_tuple(field)
 
     def _check_tuple(self, field: dataclasses.Field) -> None:
-        """The elements have the type of the default's elements."""
+        """The elements have types of the default's elements, if it has any."""
         value = getattr(self, field.name)
-        (wanted,) = {type(element) for element in field.default}
-        found = value if isinstance(value, tuple) else ()
-        if not isinstance(value, tuple) or {type(each) for each in found} - {wanted}:
-            kind = {int: "whole numbers", bool: "True or False"}[wanted]
-            raise ValueError(f"{field.name} is {value!r}; it must be a tuple of {kind}")
+        wanted = dict.fromkeys(map(type, field.default))
+        allowed = {*wanted, int} if float in wanted else {*wanted}
+        is_tuple = isinstance(value, tuple)
+        if is_tuple and (not wanted or {*map(type, value)} <= allowed):
+            return
+        kinds = {int: "whole numbers", bool: "True or False", float: "numbers"}
+        kind = " or ".join(kinds.get(each, each.__name__) for each in wanted)
+        must = f"a tuple of {kind}" if kind else "a tuple"
+        raise ValueError(f"{field.name} is {value!r}; it must be {must}")
 
     @property
     def value_range(self) -> tuple[float, float]:

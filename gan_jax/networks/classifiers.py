@@ -123,6 +123,18 @@ class ResNet(nn.Module):
 CLASSIFIERS: dict[str, type[nn.Module]] = {"lenet": LeNet, "resnet": ResNet}
 
 
+def check_image_shape(name: str, image_shape: tuple[int, int, int]) -> None:
+    """Raises ValueError for images, [H, W, C], that a network cannot see."""
+    height, width, _ = image_shape
+    smallest = {"lenet": 16, "resnet": 8}[name]
+    if min(height, width) < smallest:
+        raise ValueError(
+            f"takes images of {smallest} pixels and more, not of {height} x {width}"
+        )
+    if name == "resnet" and (height % 2 or width % 2):
+        raise ValueError(f"takes even heights and widths, not of {height} x {width}")
+
+
 def _convolution_name(layer: int) -> str:
     """The name that initial values are drawn by: another would be another judge.
 

@@ -40,21 +40,34 @@ class Objective:
             self.game.check()
         except ValueError as error:
             raise ValueError(f"loss.{error}") from None
-        for name, term in self.terms.items():
+        for name in self.terms:
             if not self._counts(name):
                 continue
             try:
-                term.check(gan)
+                self._check_term(name, gan)
             except ValueError as error:
                 raise ValueError(f"terms.{name}.{error}") from None
         for player in ("discriminator", "generator"):
             wishes = self._label_wishes(player)
-            if len(set(wishes.values())) > 1:
+            if gan.conditional and len(set(wishes.values())) > 1:
                 what = ", ".join(f"{name} {kind!r}" for name, kind in wishes.items())
                 raise ValueError(
                     "terms and loss ask for generated images of different classes: "
                     + what
                 )
+
+    def _check_term(self, name: str, gan: "Gan") -> None:
+        """Raises ValueError("FIELD ..."), for values at the end of training too."""
+        term = self.terms[name]
+        if term.fake_labels not in FAKE_LABELS:
+            known = ", ".join(map(repr, FAKE_LABELS))
+            raise ValueError(f"fake_labels is {term.fake_labels!r}; known: {known}")
+        last = {
+            field: schedule.end
+            for field, schedule in self.schedules.get(name, {}).items()
+        }
+        term.check(gan)
+        dataclasses.replace(term, **last).check(gan)
 
     def fake_labels(self, player: str) -> str:
         """What classes the generated images of a player's update have."""
