@@ -59,7 +59,7 @@ def main() -> None:
         "batch_size": config.batch_size,
         "share": round(steps * config.batch_size / _images(intended, num_train), 5),
         "ms_per_step": round(1000 * float(np.median(per_step)), 1),
-        "cores": os.cpu_count(),
+        "cores": arguments.cores,
         "beside_other_work": arguments.beside_other_work,
         "minutes": round(float(np.dot(numbers, per_step)) / 60, 1),
         "machine": arguments.machine or _machine(),
@@ -85,6 +85,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--note", default="", help="what the picture shows")
     parser.add_argument("--machine", help="if the run was made on another one")
     parser.add_argument("--commit", help="if the run was made by another one")
+    parser.add_argument("--cores", type=int, default=os.cpu_count(), help="it had")
     parser.add_argument("--beside-other-work", action="store_true", help="of its times")
     arguments = parser.parse_args()
     for file in (CONFIG_FILE, EVALUATION_FILE):
