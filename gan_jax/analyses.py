@@ -518,6 +518,13 @@ def _arithmetic(run: _Run) -> tuple[np.ndarray, str]:
         kind, members = parse_groups(run.groups, generator.spec)
     elif not generator.conditional:
         kind, members = "classes", [0, 1, 2]
+        spec = generator.spec
+        if spec.num_classes < len(members):
+            raise ConfigError(
+                "--analysis=arithmetic averages the first three classes, but "
+                f"{spec.name} has {spec.num_classes}: give --groups=A,B,C, numbers of "
+                "images in samples.png, as 0+3+7,1+2,5"
+            )
     if kind == "images":
         return arithmetic(generator, key, image_groups(generator, key, members)), ""
 

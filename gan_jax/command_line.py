@@ -8,7 +8,7 @@ import runpy
 import sys
 import textwrap
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from absl import flags
@@ -114,7 +114,9 @@ def call_file(file: pathlib.Path, function: str, *arguments: str) -> Any:
         module = runpy.run_path(str(file))
         if function not in module:
             raise NameError(f"it has no function {function}")
-        return module[function](*arguments)
+        result = module[function](*arguments)
+        # A generator's mistakes come when it is run.
+        return list(result) if isinstance(result, Iterator) else result
     except Exception as error:
         lines = [
             frame.lineno
@@ -139,17 +141,12 @@ def override(config: ConfigDict, arguments: Iterable[str]) -> None:
     # A component brings its fields, so its name comes before them; a schedule its end.
     brings = re.compile(r"\.(name|end)=")
     for argument in sorted(arguments, key=lambda text: not brings.search(text)):
-        field, equals, text = argument.partition("=")
-        field = field.removeprefix("--noconfig.").removeprefix("--config.")
-        section, _, name = field.rpartition(".")
-        if _choose_component(config, field, text):
-            continue
-        _add_schedule(config, field)
-        if section in _OPEN_SECTIONS and name.isidentifier():
-            _set_open(config, section, name, _literal(text) if equals else True)
-            continue
-        _check_field(config, field, argument)
-        typed.append(argument)
+        flag, equals, value = argument.partition("=")
+        field = flag.removeprefix("--noconfig.").removeprefix("--config.")
+        if field.rpartition(".")[0] in _OPEN_SECTIONS:
+            value = _literal(value) if equals else not flag.startswith("--noconfig.")
+        if not _prepared(config, field, value, argument):
+            typed.append(argument)
     values = flags.FlagValues()
     try:
         config_flags.DEFINE_config_dict(
@@ -182,14 +179,8 @@ def update(config: ConfigDict, fields: Mapping[str, Any]) -> None:
     for field, value in sorted(
         fields.items(), key=lambda item: not item[0].endswith((".name", ".end"))
     ):
-        section, _, name = field.rpartition(".")
-        if _choose_component(config, field, value):
+        if _prepared(config, field, value, field):
             continue
-        _add_schedule(config, field)
-        if section in _OPEN_SECTIONS:
-            _set_open(config, section, name, value)
-            continue
-        _check_field(config, field, field)
         try:
             config.update_from_flattened_dict({field: value})
         except _FLAG_ERRORS as error:
@@ -212,6 +203,23 @@ def _split_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
             flag = f"{flag}={waiting.pop(0)}"
         overrides.append(flag)
     return others, overrides
+
+
+def _prepared(config: ConfigDict, field: str, value: Any, shown: str) -> bool:
+    """Makes the section that a field brings; whether the field is set already.
+
+    Components and open sections are set here. Raises ConfigError, which begins with
+    what is `shown`, if there is no such field.
+    """
+    if _choose_component(config, field, value):
+        return True
+    _add_schedule(config, field)
+    section, _, name = field.rpartition(".")
+    if section in _OPEN_SECTIONS and name.isidentifier():
+        _set_open(config, section, name, value)
+        return True
+    _check_field(config, field, shown)
+    return False
 
 
 def _check_field(config: ConfigDict, field: str, argument: str) -> None:

@@ -26,6 +26,7 @@ from gan_jax.report.files import atomic_write
 from gan_jax.report.grids import save_png
 from gan_jax.weights import save_weights
 from gan_jax.workdir import (
+    CONFIG_FILE,
     EVALUATION_FILE,
     check_evaluation_config,
     config_to_dict,
@@ -61,6 +62,11 @@ def export(
     """
     workdir = local_path(workdir, "workdir")
     folder = local_path(output or workdir / "export", "output")
+    if (folder / CONFIG_FILE).exists():
+        raise ConfigError(
+            f"--output: {folder} is the folder of a run; expected another one, such as "
+            f"{folder / 'export'}"
+        )
     config = config or load_config(workdir)
     checks.check_config(config, scored=False)
     config = check_evaluation_config(workdir, config)
@@ -179,7 +185,7 @@ def model_card(
         "",
         "## Use",
         "",
-        _USE.format(labels="[3, 1, 4]" if generator.conditional else "3"),
+        _use(generator),
         _batches(generator),
         "",
     ]
@@ -191,7 +197,7 @@ _USE = """With gan_jax:
 ```python
 import gan_jax, jax
 generator = gan_jax.load_generator("FOLDER")
-images = generator.sample(jax.random.key(0), {labels})  # uint8 [3, H, W, C]
+images = generator.sample(jax.random.key(0), {request})  # uint8 [3, H, W, C]
 ```
 
 With JAX alone (`pip install jax flatbuffers`), on a CPU or an NVIDIA GPU; on the same
@@ -203,7 +209,7 @@ import jax.numpy as jnp
 from jax import export
 program = export.deserialize(bytearray(pathlib.Path("FOLDER/sample.jax").read_bytes()))
 key = jax.random.key_data(jax.random.key(0))
-images = program.call(key, jnp.array([3, 1, 4], jnp.int32))  # uint8 [3, H, W, C]
+images = program.call(key, jnp.array({labels}, jnp.int32))  # uint8 [3, H, W, C]
 ```
 
 The weights for a program of your own, with `safetensors` and NumPy:
@@ -216,6 +222,14 @@ with safe_open("FOLDER/generator.safetensors", "np") as file:
     config = json.loads(file.metadata()["config"])
 ```
 """
+
+
+def _use(generator: Generator) -> str:
+    """Code for three images, of classes that there are."""
+    labels = [label % generator.spec.num_classes for label in (3, 1, 4)]
+    return _USE.format(
+        labels=labels, request=labels if generator.conditional else len(labels)
+    )
 
 
 def _batches(generator: Generator) -> str:

@@ -22,7 +22,7 @@ from gan_jax.report.grids import image_grid
 from gan_jax.sampling import Sampler, balanced_labels
 from gan_jax.types import PyTree
 from gan_jax.weights import fitted, load_weights
-from gan_jax.workdir import config_from_dict, load_config
+from gan_jax.workdir import CONFIG_FILE, config_from_dict, load_config
 
 WEIGHTS_FILE = "generator.safetensors"
 GRID_COLUMNS = 10  # samples of a class, or in a row
@@ -203,7 +203,8 @@ def load_generator(
     workdir = local_path(workdir, "workdir")
     if workdir.suffix == ".safetensors":
         return _load_exported(workdir, step, config, seed)
-    if (workdir / WEIGHTS_FILE).exists():
+    # In a run's own folder an export is older than the run may be.
+    if (workdir / WEIGHTS_FILE).exists() and not (workdir / CONFIG_FILE).exists():
         return _load_exported(workdir / WEIGHTS_FILE, step, config, seed)
     config = config or load_config(workdir)
     seeds = build.seeds(config)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gan_jax.data.batches import fixed_order, some_of
 from gan_jax.metrics import nearest_neighbours
 
 Row = dict[str, Any]
@@ -17,6 +18,7 @@ Row = dict[str, Any]
 _MIN_ROWS = 8
 _RECENT = 0.25
 _MAX_COMPARED = 500  # images that are compared with the training images
+_MAX_LOOKED_AT = 10_000  # training images behind a share of blank ones or of pixels
 
 
 def unhealthy_log(rows: Sequence[Row], *, is_critic: bool = False) -> list[str]:
@@ -143,7 +145,8 @@ _ACCURACY_RULES: tuple[_Rule, ...] = (
 def _blank(images: np.ndarray, training_images: np.ndarray) -> str | None:
     """Images of one grey level, such as all black ones."""
     blank = _are_blank(images).mean()
-    if blank <= 0.02 + 2 * _are_blank(training_images[:10_000]).mean():
+    real = some_of(training_images, _MAX_LOOKED_AT)
+    if blank <= 0.02 + 2 * _are_blank(real).mean():
         return None
     return (
         f"{blank:.0%} of the generated images are blank: with averaged weights or in "
@@ -165,7 +168,8 @@ def _saturated(images: np.ndarray, training_images: np.ndarray) -> str | None:
         return np.mean((array == 0) | (array == 255), axis=(1, 2, 3))
 
     # Of black backgrounds real images have many too.
-    ours, real = share(images).mean(), share(training_images[:10_000]).mean()
+    real_images = some_of(training_images, _MAX_LOOKED_AT)
+    ours, real = share(images).mean(), share(real_images).mean()
     if 1 - ours >= 0.25 * (1 - real):
         return None
     return (
@@ -187,12 +191,11 @@ def _alike(
             np.zeros(len(images), int),
             np.zeros_like(training_labels),
         )
-    ratios = {}
-    for label in np.unique(labels):
-        ours = images[labels == label][:_MAX_COMPARED]
-        real = training_images[training_labels == label][:_MAX_COMPARED]
-        if min(len(ours), len(real)) >= 10:
-            ratios[int(label)] = _variance(ours) / max(_variance(real), 1e-9)
+    ours = _variances(images, labels)
+    real = _variances(training_images, training_labels)
+    ratios = {
+        label: ours[label] / max(real[label], 1e-9) for label in ours if label in real
+    }
     alike = [label for label, ratio in ratios.items() if ratio < 0.3]
     if not alike:
         return None
@@ -205,8 +208,17 @@ def _alike(
     )
 
 
-def _variance(images: np.ndarray) -> float:
-    return float(images.astype(np.float32).var(axis=0).mean())
+def _variances(images: np.ndarray, labels: np.ndarray) -> dict[int, float]:
+    """The variance of pixels within each class that has images enough."""
+    order = np.asarray(fixed_order(len(images)))
+    variances = {}
+    for label in np.unique(labels):
+        of_class = images[order[labels[order] == label][:_MAX_COMPARED]]
+        if len(of_class) >= 10:
+            variances[int(label)] = float(
+                of_class.astype(np.float32).var(axis=0).mean()
+            )
+    return variances
 
 
 def _memorised(
@@ -216,8 +228,11 @@ def _memorised(
     if not len(images):
         return None
     ours, real = (
-        float(np.median(nearest_neighbours(array[:_MAX_COMPARED], training_images)[0]))
-        for array in (images, test_images)
+        float(np.median(nearest_neighbours(compared, training_images)[0]))
+        for compared in (
+            some_of(images, _MAX_COMPARED),
+            some_of(test_images, _MAX_COMPARED),
+        )
     )
     if ours >= 0.5 * real:
         return None

@@ -18,6 +18,7 @@ from gan_jax.data import (
     check_split,
     read_pictures,
 )
+from gan_jax.data.batches import some_of
 from gan_jax.data.formats.damage import reading
 from gan_jax.evaluate import (
     MAX_HEALTH_SAMPLES,
@@ -58,13 +59,14 @@ def score_images(
         `labels`; or a folder or zip file of pictures, perhaps in subfolders of the
         classes' names.
       output: folder for scores.json; None: none is written.
-      labels: of an array of images, ints [N].
+      labels: ints [N], of images that bring none.
 
     Returns:
       What scores.json holds: as evaluation.json, with `images` in place of `step`.
 
     Raises:
-      ConfigError, DataError: the images are not like the data set's, or too few.
+      ConfigError, DataError: the images are not like the data set's, or too few; or
+        there are labels beside the images' own.
     """
     checks.check_config(config)
     if isinstance(images, str | pathlib.Path):
@@ -74,12 +76,15 @@ def score_images(
         origin = "images"
     config, dataset = checks.with_dataset(config)
     if isinstance(images, pathlib.Path):
-        images, labels = _read(images, dataset.spec, build.picture_options(config))
+        images, own = _read(images, dataset.spec, build.picture_options(config))
+        labels = _one_of(own, labels, origin)
     images, labels = _checked(images, labels, dataset.spec, origin)
     config = config.copy_and_resolve_references().unlock()
     config.eval.num_samples = len(images)
     config.checkpoints.best_metric = ""  # There is no checkpoint to choose.
     config.eval.scores, left_out = _possible(config, dataset.spec, labels)
+    config.eval.inception_sizes, too_large = _possible_sizes(config)
+    left_out += too_large
     _check_number(config, origin)
     checks.check_comparisons(config, dataset, labels)
     judge = Judge.load_or_train(config, dataset)
@@ -111,8 +116,8 @@ def score_images(
         result |= metric_named(name).scores(name, scoring)
     result["warnings"] = left_out + score_warnings(config, dataset, result)
     result["health"] = unhealthy_images(
-        images[:MAX_HEALTH_SAMPLES],
-        None if labels is None else labels[:MAX_HEALTH_SAMPLES],
+        some_of(images, MAX_HEALTH_SAMPLES),
+        None if labels is None else some_of(labels, MAX_HEALTH_SAMPLES),
         training_images=dataset.train_images,
         training_labels=dataset.train_labels,
         test_images=dataset.test_images,
@@ -138,6 +143,18 @@ def _possible(
         else:
             kept.append(name)
     return tuple(kept), left_out
+
+
+def _possible_sizes(config: ConfigDict) -> tuple[tuple[int, ...], list[str]]:
+    """The sizes of which there are images, and why the others are left out."""
+    number = config.eval.num_samples
+    sizes = config.eval.inception_sizes
+    left_out = [
+        f"inception_score of {size:,} images is left out: there are {number:,}"
+        for size in sizes
+        if size > number and "inception_score" in config.eval.scores
+    ]
+    return tuple(size for size in sizes if size <= number), left_out
 
 
 def _check_number(config: ConfigDict, origin: str) -> None:
@@ -166,6 +183,18 @@ def _checked(
         images_from=origin,
         labels_from=origin,
     )
+
+
+def _one_of(
+    own: np.ndarray | None, given: np.ndarray | None, origin: str
+) -> np.ndarray | None:
+    if own is None:
+        return given
+    if given is not None:
+        raise ConfigError(
+            f"{origin} has labels of its own: expected no argument labels beside them"
+        )
+    return own
 
 
 def _read(

@@ -16,7 +16,7 @@ import re
 import shlex
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -172,11 +172,12 @@ def load_sweep(sweep: str) -> list[Run]:
     name = name or "get_sweep"
     path = local_path(file, "sweep")
     try:
-        runs = call_file(path, name)
+        found = call_file(path, name)
     except ConfigError as error:
         raise SweepError(f"{error}{_known_sweeps(path, name)}") from error
+    runs = list(found) if isinstance(found, Iterable) else []
     if not runs or not all(isinstance(run, Run) for run in runs):
-        raise SweepError(f"{file}: {name}() must return a list of Run, not {runs!r}")
+        raise SweepError(f"{file}: {name}() must return a list of Run, not {found!r}")
     names = [run.name for run in runs]
     for name in names:
         if not re.fullmatch(r"[\w-]+", name):

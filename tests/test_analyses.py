@@ -579,6 +579,21 @@ def test_classes_by_the_judge_in_a_run_without_labels(
     assert default.endswith(f"{counts[0]} of 0, {counts[1]} of 1, {counts[2]} of 2")
 
 
+def test_arithmetic_of_few_classes_needs_groups(
+    tiny_run, tiny_spec, monkeypatch, tmp_path
+):
+    config, workdir = tiny_run
+    spec = dataclasses.replace(tiny_spec, num_classes=1, class_names=("all",))
+    generator = LinearGenerator(spec, False)
+    monkeypatch.setattr(analyses, "load_generator", lambda *a, **k: generator)
+
+    with pytest.raises(ConfigError, match="has 1: give --groups=A,B,C, numbers of im"):
+        analyse(config, workdir, "arithmetic", output=tmp_path)
+
+    analyse(config, workdir, "arithmetic", None, "0+3,1+2,5", tmp_path)
+    assert (tmp_path / "arithmetic.png").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

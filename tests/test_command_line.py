@@ -156,6 +156,10 @@ def test_an_argument_that_stands_alone_is_true(small_config):
 
     assert config.generator_optimizer.arguments.nesterov is True
 
+    override(config, ["--noconfig.generator_optimizer.arguments.nesterov"])
+
+    assert config.generator_optimizer.arguments.nesterov is False
+
 
 def test_an_optimiser_without_adams_arguments(small_config):
     config = small_config()

@@ -191,6 +191,15 @@ def test_another_step_and_place(run, tmp_path):
         export(workdir, 7)
 
 
+def test_the_folder_of_a_run_is_no_place_for_an_export(run):
+    _, workdir, _ = run
+
+    with pytest.raises(ConfigError, match="--output: .* is the folder of a run; expec"):
+        export(workdir, output=workdir)
+
+    assert not (workdir / "generator.safetensors").exists()
+
+
 @pytest.mark.slow
 def test_other_settings_of_sampling(run, tmp_path):
     config, workdir, _ = run
@@ -339,6 +348,19 @@ def test_the_card_of_data_without_classes_says_so(run):
 
     assert "None: the data have no classes, so there is no judge." in card
     assert "- one class\n- x\n" in card
+
+
+def test_the_cards_code_asks_for_classes_that_there_are(run):
+    config, workdir, _ = run
+    generator = load_generator(workdir)
+    spec = dataclasses.replace(generator.spec, num_classes=2, class_names=("a", "b"))
+
+    card = model_card(config, dataclasses.replace(generator, spec=spec), None)
+
+    assert "generator.sample(jax.random.key(0), [1, 1, 0])" in card
+    assert "program.call(key, jnp.array([1, 1, 0], jnp.int32))" in card
+    unconditional = dataclasses.replace(generator, conditional=False)
+    assert "jax.random.key(0), 3)" in model_card(config, unconditional, None)
 
 
 def test_the_folder_has_a_card_and_a_picture(run):

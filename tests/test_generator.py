@@ -260,6 +260,15 @@ def test_unconditional_generators_take_latents_alone(loaded):
         unconditional.generate(jnp.zeros((2, 7)), [0, 1], KEY)
 
 
+def test_a_runs_own_folder_is_the_run(tiny_run, tmp_path):
+    """Though an export lies in it, from before this was refused."""
+    workdir = tmp_path / "run"
+    shutil.copytree(tiny_run[1], workdir)
+    (workdir / "generator.safetensors").write_bytes(b"older")
+
+    assert load_generator(workdir).step == 12
+
+
 def test_no_run(tmp_path):
     with pytest.raises(ConfigError, match=f"{tmp_path} holds no run"):
         load_generator(tmp_path)

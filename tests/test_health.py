@@ -110,6 +110,40 @@ def test_real_images_that_are_new_are_healthy(digits):
     assert _told(digits.test_images[:1000], None, digits) == []
 
 
+def test_images_sorted_by_class_are_as_healthy(digits):
+    """The rules take a part of the images, which is not to be one class."""
+    order = np.argsort(digits.train_labels, kind="stable")
+    test_order = np.argsort(digits.test_labels, kind="stable")
+    same = np.argsort(digits.test_labels[:1000], kind="stable")
+
+    lines = unhealthy_images(
+        digits.test_images[:1000][same],
+        None,
+        training_images=digits.train_images[order][::-1],
+        training_labels=digits.train_labels[order][::-1],
+        test_images=digits.test_images[test_order][::-1],
+    )
+
+    assert lines == []
+
+
+def test_variety_is_measured_over_all_classes(digits):
+    """Ones alone: alike beside all training images, not beside training ones."""
+    images = digits.test_images[digits.test_labels == 1]
+    images = np.repeat(images[:20], 10, axis=0)
+    order = np.argsort(digits.train_labels != 1, kind="stable")
+
+    lines = unhealthy_images(
+        images,
+        None,
+        training_images=digits.train_images[order],
+        training_labels=digits.train_labels[order],
+        test_images=digits.test_images,
+    )
+
+    assert any("nearly alike" in line for line in lines)
+
+
 def test_training_images_are_memorised(digits):
     lines = _told(digits.train_images[:300], digits.train_labels[:300], digits)
 

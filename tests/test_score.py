@@ -138,6 +138,61 @@ def test_too_few_images_are_refused(tmp_path, digits, config):
         score_images(config, tmp_path / "x.npz")
 
 
+def test_sizes_of_which_there_are_no_images_are_left_out(config):
+    config.eval.num_samples = 300
+    config.eval.inception_sizes = (100, 300, 1507)
+
+    sizes, left_out = score._possible_sizes(config)
+
+    assert sizes == (100, 300)
+    assert left_out == ["inception_score of 1,507 images is left out: there are 300"]
+    config.eval.scores = ("gan_test",)
+    assert score._possible_sizes(config)[1] == []
+
+
+def test_labels_are_given_once(tmp_path, digits, config):
+    images, labels = digits.test_images[:20], digits.test_labels[:20]
+    np.savez(tmp_path / "x.npz", images=images, labels=labels)
+
+    with pytest.raises(ConfigError, match="x.npz has labels of its own: expected no"):
+        score_images(config, tmp_path / "x.npz", labels=labels)
+
+
+def test_health_is_that_of_images_of_all_classes(digits, config, monkeypatch):
+    """Though they are sorted by class, and more than the rules look at."""
+    order = np.argsort(digits.test_labels, kind="stable")
+    seen = []
+
+    class Stop(Exception):
+        pass
+
+    def health(images, labels, **of_data):
+        seen.append((images, labels))
+        raise Stop
+
+    monkeypatch.setattr(score, "unhealthy_images", health)
+    monkeypatch.setattr(Judge, "load_or_train", lambda config, dataset: _FakeJudge())
+    monkeypatch.setattr(score, "real_scores", lambda config, judge: {})
+    monkeypatch.setattr(score, "class_counts", lambda samples: {})
+    monkeypatch.setattr(score, "score_warnings", lambda *arguments: [])
+    config.eval.scores = ()
+    with pytest.raises(Stop):
+        score_images(
+            config, digits.test_images[order], labels=digits.test_labels[order]
+        )
+
+    ((images, labels),) = seen
+    assert len(images) == len(labels) == 1000
+    assert np.bincount(labels).min() > 50
+
+
+class _FakeJudge:
+    real = training = settings = None
+
+    def seen(self, generate, labels):
+        return None
+
+
 def test_the_judge_knows_the_classes_of_own_pictures(tmp_path, config, monkeypatch):
     for name in ("cat", "dog"):
         (tmp_path / name).mkdir()
@@ -194,6 +249,7 @@ def test_images_are_scored_by_the_judge(tmp_path, digits, config, monkeypatch):
     images, labels = digits.test_images[:300], digits.test_labels[:300]
     np.savez(tmp_path / "x.npz", images=images, labels=labels)
     config.eval.scores = (*config.eval.scores, "gan_train", "frechet_distance")
+    config.eval.inception_sizes = (200, 301)
     monkeypatch.setattr(score, "gan_train", lambda *images_and_labels, **_: 0.75)
 
     result = score_images(config, tmp_path / "x.npz", tmp_path / "out")
@@ -203,6 +259,11 @@ def test_images_are_scored_by_the_judge(tmp_path, digits, config, monkeypatch):
     assert result["gan_test"] == metrics.accuracy(logits, labels)
     expected = metrics.inception_score(logits, 2)
     assert result["inception_score"]["mean"] == pytest.approx(expected[0])
+    assert list(result["inception_score_of"]) == ["200"]
+    assert (
+        "inception_score of 301 images is left out: there are 300"
+        in (result["warnings"])
+    )
     features = (
         judge.classifier.features(each) for each in (images, digits.test_images)
     )

@@ -486,6 +486,12 @@ def test_a_wrong_setting_ends_the_sweep_before_it_begins(sweep, folder, work, se
         ("import nonsense", "No module named 'nonsense'"),
         ("def get_sweep(:", "SyntaxError"),
         ("get_sweep = lambda: []", "must return a list of Run"),
+        (
+            "from gan_jax.sweep import *\nget_sweep = lambda: Run('a', '', {})",
+            r"must return a list of Run, not Run\(",
+        ),
+        ("def get_sweep():\n  yield 3", r"must return a list of Run, not \[3\]"),
+        ("def get_sweep():\n  yield 1 / 0", "line 2: ZeroDivisionError"),
         ("get_sweep = lambda: [3]", "must return a list of Run"),
         ("from gan_jax.sweep import *\nget_sweep = lambda: [Run('a/b', '', {})]", "/"),
         (
@@ -502,6 +508,16 @@ def test_a_file_that_is_no_sweep_is_told(tmp_path, text, message):
 
     with pytest.raises(SweepError, match=f"no_sweep.py.*{message}"):
         load_sweep(str(file))
+
+
+def test_a_sweep_may_yield_its_runs(tmp_path):
+    file = tmp_path / "yields.py"
+    file.write_text(
+        "from gan_jax.sweep import Run\n"
+        "def get_sweep():\n  yield Run('a', '', {})\n  yield Run('b', '', {})\n"
+    )
+
+    assert [run.name for run in load_sweep(str(file))] == ["a", "b"]
 
 
 @pytest.fixture

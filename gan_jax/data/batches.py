@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from gan_jax.augment import random_flips
 from gan_jax.types import Batch
@@ -96,6 +97,13 @@ def fixed_order(num_examples: int) -> jax.Array:
     """
     indices = jnp.arange(num_examples, dtype=jnp.int32)
     return jax.random.permutation(jax.random.key(0), indices)
+
+
+def some_of(array: np.ndarray, number: int) -> np.ndarray:
+    """At most so many rows, always the same: the first ones in the fixed order."""
+    if len(array) <= number:
+        return array
+    return array[np.asarray(fixed_order(len(array)))[:number]]
 
 
 def scale_images(images: jax.Array, value_range: tuple[float, float]) -> jax.Array:

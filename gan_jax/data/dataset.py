@@ -36,19 +36,28 @@ class DatasetSpec:
         return self.num_classes > 1
 
     def class_number(self, text: str) -> int:
-        """The class of a name, in capitals or not, or else of a number.
+        """The class of a name, or of one in other capitals, or else of a number.
 
-        Raises ValueError, with the known ones, if there is none.
+        Raises ValueError, with the known ones, if there is none, or no single one.
         """
-        known = {str(label): label for label in range(self.num_classes)}
-        # Folders of classes may have other numbers for names.
-        known |= {name.lower(): label for label, name in enumerate(self.class_names)}
-        if text.lower() not in known:
+        if text in self.class_names:
+            return self.class_names.index(text)
+        alike = [name for name in self.class_names if name.lower() == text.lower()]
+        if len(alike) > 1:
+            raise ValueError(
+                f"{self.name} has several classes {text!r}: {', '.join(alike)}; "
+                "expected one of them, with its capitals"
+            )
+        if alike:
+            return self.class_names.index(alike[0])
+        # Last: folders of classes may have other numbers for names.
+        numbers = {str(label): label for label in range(self.num_classes)}
+        if text not in numbers:
             raise ValueError(
                 f"{self.name} has no class {text!r}; known: "
                 f"{', '.join(self.class_names)} (or 0 to {self.num_classes - 1})"
             )
-        return known[text.lower()]
+        return numbers[text]
 
 
 class Split(NamedTuple):

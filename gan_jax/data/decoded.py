@@ -14,8 +14,8 @@ from gan_jax.cache import cache_dir
 from gan_jax.data.dataset import Dataset, DatasetSpec, check_split, join_splits
 from gan_jax.report.files import atomic_write
 
-# To be raised whenever equal files would be decoded to other arrays than before.
-_VERSION = 1
+# To be raised whenever equal files would become another data set than before.
+_VERSION = 2
 
 
 def decoded_once(identity: Any, decode: Callable[[], Dataset]) -> Dataset:

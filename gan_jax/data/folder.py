@@ -1,8 +1,9 @@
 """Pictures of one's own: a folder, or a zip file of one, becomes a data set.
 
 Classes are subfolders, or stand in labels.csv (columns file,label) or dataset.json
-(StyleGAN's {"labels": [["path", int], ...]}), or there are none. With folders train and
-test these are the two splits; without them a part of each class becomes the test set.
+(StyleGAN's {"labels": [["path", int], ...]}; null: there are no classes), or there are
+none. With folders train and test these are the two splits, and a list lies beside them;
+without them a part of each class becomes the test set.
 """
 
 import csv
@@ -276,13 +277,13 @@ def _innermost(tree: Tree) -> str:
         files, folders = _inside(tree.files, prefix), _inside(tree.folders, prefix)
         relevant = [path for path in files if _is_picture(path) or _is_list(path)]
         tops = {path.partition("/")[0] for path in (*relevant, *folders)}
-        top = next(iter(tops), "")
-        is_outer = any(path.startswith(f"{top}/") for path in folders) or any(
-            f"{top}/{name}" in files for name in (_CSV, _JSON)
-        )
-        if len(tops) != 1 or not is_outer:
+        if len(tops) != 1:
             return prefix
-        prefix += f"{top}/"
+        inner = f"{tops.pop()}/"
+        has_folders = any(path.startswith(inner) for path in folders)
+        if not has_folders and not {inner + _CSV, inner + _JSON} & {*files}:
+            return prefix
+        prefix += inner
 
 
 def _inside(paths: Iterable[str], prefix: str) -> list[str]:
@@ -341,6 +342,7 @@ def _listed_labels(
     tree: Tree, prefix: str, paths: Sequence[str]
 ) -> dict[str, str] | None:
     """{path: class} of every picture, from the list of labels; None without one."""
+    _refuse_stray_lists(tree, prefix)
     listed = None
     for name, read in ((_CSV, _read_csv), (_JSON, _read_json)):
         if prefix + name not in tree.files:
@@ -348,9 +350,12 @@ def _listed_labels(
         file = f"{tree.place}/{prefix}{name}"
         if listed is not None:
             raise DataError(f"{file} lies beside {_CSV}: expected one of them")
-        pairs = read(file, tree.read(prefix + name))
+        with reading(Path(file), "a list of labels"):
+            content = tree.read(prefix + name)
+        pairs = read(file, content)
         if pairs is None:
-            continue
+            # The folders are no classes either: StyleGAN's tool only spreads pictures.
+            return {_plain(path): ONLY_CLASS for path in paths}
         listed = {}
         for path, label in pairs:
             if listed.setdefault(_plain(path), label) != label:
@@ -369,6 +374,19 @@ def _listed_labels(
                 f"{len(paths)} pictures); expected one for every picture"
             )
     return listed
+
+
+def _refuse_stray_lists(tree: Tree, prefix: str) -> None:
+    """A list that is not read must not be passed over: folders would become classes."""
+    read = (prefix + _CSV, prefix + _JSON)
+    stray = sorted(path for path in tree.files if _is_list(path) and path not in read)
+    if stray:
+        root = f"{tree.place}/{prefix}".rstrip("/")
+        raise DataError(
+            f"{tree.place}/{stray[0]} is not where labels are read: expected one list "
+            f"of all pictures, at the top of {root} (beside train and test if there "
+            "are any)"
+        )
 
 
 def _plain(path: str) -> str:

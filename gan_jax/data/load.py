@@ -1,6 +1,9 @@
 """The one door to every data set: a name and a source give a `Dataset`."""
 
+import dataclasses
 from typing import Any
+
+import numpy as np
 
 from gan_jax.data.dataset import (
     SPECS,
@@ -124,11 +127,22 @@ def _checked(dataset: Dataset, spec: DatasetSpec, source: str) -> Dataset:
     train, test = (
         check_split(
             spec=spec,
-            images=getattr(dataset, f"{part}_images"),
-            labels=getattr(dataset, f"{part}_labels"),
+            images=_array(dataset, f"{part}_images", source),
+            labels=_array(dataset, f"{part}_labels", source),
             images_from=f"{source}, {part}_images",
             labels_from=f"{source}, {part}_labels",
         )
         for part in ("train", "test")
     )
-    return join_splits(spec=spec, train=train, test=test)
+    checked = join_splits(spec=spec, train=train, test=test)
+    return dataclasses.replace(checked, notes=dataset.notes)
+
+
+def _array(dataset: Dataset, field: str, source: str) -> np.ndarray:
+    """NumPy's, or JAX's as one of NumPy's."""
+    value = getattr(dataset, field)
+    if not hasattr(value, "__array__"):
+        raise DataError(
+            f"{source}, {field}: expected an array, found {type(value).__name__}"
+        )
+    return np.asarray(value)

@@ -1,5 +1,7 @@
 """Data sets that TensorFlow Datasets has prepared, read without TensorFlow."""
 
+from pathlib import Path
+
 import numpy as np
 
 from gan_jax.data.dataset import (
@@ -10,6 +12,7 @@ from gan_jax.data.dataset import (
     check_split,
     join_splits,
 )
+from gan_jax.data.formats.damage import reading
 
 _TFDS_NAMES = {"svhn": "svhn_cropped"}  # where it differs from ours
 
@@ -63,9 +66,22 @@ def _read_split(*, spec: DatasetSpec, source, origin: str) -> Split:
     """Decodes a `tfds.data_source` of {'image': [H, W, C], 'label': int} examples."""
     images = np.empty((len(source), *spec.image_shape), np.uint8)
     labels = np.empty(len(source), np.int64)
-    for position, example in enumerate(source):
-        images[position] = example["image"]
-        labels[position] = example["label"]
+    expected = f"uint8 images of shape {list(spec.image_shape)} with integer labels"
+    with reading(Path(origin), expected):
+        for position, example in enumerate(source):
+            image, label = np.asarray(example["image"]), np.asarray(example["label"])
+            # NumPy would broadcast, wrap and cut other ones in silence.
+            if (
+                (image.dtype, image.shape) != (np.uint8, spec.image_shape)
+                or not np.issubdtype(label.dtype, np.integer)
+                or label.shape
+            ):
+                raise DataError(
+                    f"{origin}, example {position}: expected {expected}, found "
+                    f"{image.dtype} {list(image.shape)} with {label.dtype} "
+                    f"{list(label.shape)}"
+                )
+            images[position], labels[position] = image, label
     return check_split(
         spec=spec,
         images=images,

@@ -94,8 +94,12 @@ def _zip_tree(place: Path, archive: zipfile.ZipFile) -> Tree:
 
     tree = Tree(place, read)
     for entry in archive.infolist():
-        path = entry.filename.replace("\\", "/")
-        parts = path.rstrip("/").split("/")
+        path = entry.filename.replace("\\", "/").rstrip("/")
+        # Some programs write "./" before every path.
+        parts = [part for part in path.split("/") if part != "."]
+        if not parts:
+            continue
+        path = "/".join(parts)
         if parts[0] == "" or ".." in parts or re.match("[A-Za-z]:", path):
             raise DataError(
                 f"{place}: entry {entry.filename!r} leads out of the zip file; "

@@ -210,10 +210,11 @@ def _score_rows(evaluation: Mapping[str, Any]) -> list[ScoreRow]:
     best = evaluation.get("best") or {}
     rows = []
     for name, metric in _metrics(evaluation).items():
+        better = "smaller" if metric.better == "smallest" else "larger"
         rows.append(
             ScoreRow(
                 _title(metric),
-                "smaller" if metric.better == "smallest" else "larger",
+                better,
                 _score_cell(evaluation, name, metric),
                 _score_cell(best, name, metric),
                 _real_cell(evaluation, name, metric),
@@ -221,12 +222,19 @@ def _score_rows(evaluation: Mapping[str, Any]) -> list[ScoreRow]:
                 _spread_note(evaluation, name),
             )
         )
-        of_sizes = [scores.get(f"{name}_of", {}) for scores in (evaluation, best)]
-        for size in of_sizes[0]:
-            last_cell, best_cell = (_score_cell(of, size, metric) for of in of_sizes)
-            title = f"{_title(metric)} of {int(size):,} images"
-            row = dataclasses.replace(rows[-1], title=title, floor=Cell(_NONE), note="")
-            rows.append(dataclasses.replace(row, last=last_cell, best=best_cell))
+        last_of, best_of = (each.get(f"{name}_of", {}) for each in (evaluation, best))
+        rows += [
+            ScoreRow(
+                f"{_title(metric)} of {int(size):,} images",
+                better,
+                _score_cell(last_of, size, metric),
+                _score_cell(best_of, size, metric),
+                real=Cell(_NONE),  # That of as many real images is not known.
+                floor=Cell(_NONE),
+                note="",
+            )
+            for size in last_of
+        ]
     return rows
 
 

@@ -55,6 +55,16 @@ def test_specs_of_the_known_data_sets():
     assert SPECS["cifar10"].class_names[6] == "frog"
 
 
+def test_classes_that_differ_in_capitals_alone():
+    spec = DatasetSpec("letters", (2, 2, 1), 4, ("A", "a", "b", "0"))
+
+    assert [spec.class_number(name) for name in ("A", "a", "B", "b")] == [0, 1, 2, 2]
+    assert [spec.class_number(number) for number in ("0", "1", "3")] == [3, 1, 3]
+    spec = DatasetSpec("words", (2, 2, 1), 2, ("Cat", "CAT"))
+    with pytest.raises(ValueError, match="words has several classes 'cat': Cat, CAT;"):
+        spec.class_number("cat")
+
+
 def test_check_split_brings_arrays_into_one_layout():
     images = np.arange(8, dtype=np.uint8).reshape(2, 2, 2)
     split = check(images, np.array([[2], [1]], np.int64))

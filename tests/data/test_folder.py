@@ -177,8 +177,10 @@ def test_labels_as_stylegan_has_them(tmp_path):
         load(tmp_path), {name: (str(label), saved[name]) for name, label in labels}
     )
 
+    # Its tool spreads pictures over folders, which are no classes.
     file.write_text('{"labels": null}')
-    assert load(tmp_path).spec.class_names == ("00000", "00001")
+    assert load(tmp_path).spec.class_names == ("all",)
+    assert_holds(load(tmp_path), {name: ("all", saved[name]) for name in saved})
 
 
 def test_listed_labels_of_train_and_test(tmp_path):
@@ -630,6 +632,48 @@ def test_two_lists_of_labels(tmp_path):
     (tmp_path / "dataset.json").write_text('{"labels": null}')
 
     refused(tmp_path, "dataset.json lies beside labels.csv")
+
+
+@pytest.mark.parametrize("stray", ["train/labels.csv", "test/a/dataset.json"])
+def test_lists_that_would_not_be_read(tmp_path, stray):
+    save_all(tmp_path, ["train/a/1.png", "train/a/2.png", "test/a/1.png"])
+    (tmp_path / stray).write_text("")
+
+    refused(
+        tmp_path,
+        f"{tmp_path}/{stray} is not where labels are read: expected one list",
+        f"at the top of {tmp_path} (beside train and test",
+    )
+
+
+@pytest.mark.parametrize("kind", ["damaged", "encrypted"])
+def test_lists_in_zip_files_that_cannot_be_read(tmp_path, kind):
+    save_all(tmp_path / "set", ["1.png", "2.png"])
+    (tmp_path / "set" / "labels.csv").write_text("file,label\n1.png,a\n2.png,b\n")
+    path = zipped(tmp_path / "set", tmp_path / "set.zip")
+    content = bytearray(path.read_bytes())
+    if kind == "damaged":
+        content[content.index(b"1.png,a")] ^= 1
+    else:
+        # The flags of an entry stand before its name, here and in the directory.
+        name = b"set/labels.csv"
+        for start, ahead in ((0, 24), (content.index(name) + 1, 38)):
+            content[content.index(name, start) - ahead] |= 1
+    path.write_bytes(content)
+
+    refused(path, "set/labels.csv: expected a list of labels; ")
+
+
+def test_zip_files_whose_paths_begin_with_a_dot(tmp_path):
+    saved = save_all(tmp_path, ["a/1.png", "a/2.png", "b/1.png", "b/2.png"])
+    with zipfile.ZipFile(tmp_path / "dots.zip", "w") as archive:
+        archive.writestr("./", b"")
+        for name in saved:
+            archive.writestr(f"./{name}", (tmp_path / name).read_bytes())
+
+    dataset = load(tmp_path / "dots.zip")
+
+    assert_holds(dataset, {name: (name[0], saved[name]) for name in saved})
 
 
 @pytest.mark.parametrize("entry", ["../1.png", "/1.png", "a/../../1.png", "C:\\1.png"])

@@ -11,6 +11,7 @@ from gan_jax.build import ConfigError
 from gan_jax.data import DataError, load_dataset
 
 MODULE = """
+import dataclasses
 import numpy as np
 from gan_jax.data import Dataset, DatasetSpec
 
@@ -25,6 +26,13 @@ def numbered(spec, directory):
 def floats(spec, directory):
     images = np.zeros((4, *spec.image_shape))
     return Dataset(spec, images, np.arange(4), images, np.arange(4))
+
+def lists(spec, directory):
+    made = numbered(spec, directory)
+    return dataclasses.replace(made, test_labels=made.test_labels.tolist())
+
+def noted(spec, directory):
+    return dataclasses.replace(numbered(spec, directory), notes=("turned",))
 
 def pair(spec, directory):
     return 1, 2
@@ -50,6 +58,7 @@ def test_a_function_is_a_source(stripes):
     assert dataset.spec.class_names == ("across", "down")
     assert dataset.train_labels.dtype == np.int32
     assert dataset.test_labels.tolist() == [0, 1]
+    assert load("stripes:noted").notes == ("turned",)
     # Of a set that is known too.
     assert load("stripes:numbered", "svhn").train_images.shape == (4, 32, 32, 3)
 
@@ -75,6 +84,10 @@ def test_files_of_a_set_of_ones_own(stripes):
     ("source", "message"),
     [
         ("stripes:floats", "stripes:floats, train_images: expected uint8.*float64"),
+        (
+            "stripes:lists",
+            "^stripes:lists, test_labels: expected an array, found list$",
+        ),
         ("stripes:pair", "stripes:pair must return a Dataset, not tuple"),
         ("stripes:absent", "the data source is 'stripes:absent'.*no 'absent'"),
         (

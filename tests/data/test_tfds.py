@@ -61,6 +61,45 @@ def test_reads_every_data_set(calls, name, tfds_name):
         assert labels.tolist() == [e["label"] for e in expected]
 
 
+@pytest.mark.parametrize(
+    ("image", "label", "found"),
+    [
+        (np.zeros((28, 28, 1), np.int64), 1, r"int64 \[28, 28, 1\] with int64 \[\]"),
+        (np.zeros((28, 1), np.uint8), 1, r"uint8 \[28, 1\] with"),
+        (np.zeros((28, 28, 1), np.uint8), 1.5, r"with float64 \[\]"),
+        (np.zeros((28, 28, 1), np.uint8), [1], r"with int64 \[1\]"),
+    ],
+)
+def test_examples_unlike_the_spec(calls, monkeypatch, image, label, found):
+    splits = [examples("mnist", 2, 1) + [{"image": image, "label": label}]] * 2
+    monkeypatch.setattr(
+        sys.modules["tensorflow_datasets"], "data_source", lambda *_, **__: splits
+    )
+    with pytest.raises(
+        DataError,
+        match="^TFDS mnist, train, example 2: expected uint8 images of shape "
+        rf"\[28, 28, 1\] with integer labels, found .*{found}",
+    ):
+        load_dataset(name="mnist", source="tfds")
+
+
+def test_damaged_records(calls, monkeypatch):
+    class Damaged:
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, position):
+            raise RuntimeError("corrupt record")
+
+    monkeypatch.setattr(
+        sys.modules["tensorflow_datasets"],
+        "data_source",
+        lambda *_, **__: [Damaged(), Damaged()],
+    )
+    with pytest.raises(DataError, match="^TFDS mnist, train: .*RuntimeError: corrupt"):
+        load_dataset(name="mnist", source="tfds")
+
+
 def test_no_folder_means_the_default_of_tfds(calls):
     load_dataset(name="mnist", source="tfds")
     assert calls[0][1] is None
