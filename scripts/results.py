@@ -205,7 +205,9 @@ def _system(row: dict, run: Run) -> str:
 
 
 def _short(field: str) -> str:
-    """Without its section, where that leaves a name."""
+    """Without its section, where that leaves a name; whole where it is of another's."""
+    if field.startswith("schedules."):
+        return field
     field = field.removesuffix(".name")
     return field.partition(".")[2] or field
 
