@@ -205,9 +205,9 @@ def _system(row: dict, run: Run) -> str:
 
 
 def _short(field: str) -> str:
-    """Without its section, where that leaves a name; whole where it is of another's."""
+    """Without its section, where that leaves a name; of a schedule its last parts."""
     if field.startswith("schedules."):
-        return field
+        return ".".join(field.split(".")[-2:])
     field = field.removesuffix(".name")
     return field.partition(".")[2] or field
 
