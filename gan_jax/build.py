@@ -204,6 +204,11 @@ def number_of_steps(config: ConfigDict, num_examples: int) -> int:
     return steps
 
 
+def sampling_batch_size(config: ConfigDict) -> int:
+    """Images that are generated together."""
+    return config.sampling.batch_size or config.batch_size
+
+
 def number_of_samples(config: ConfigDict) -> int:
     """Images that --mode=sample generates."""
     return config.sampling.num_samples or config.eval.num_samples
@@ -363,7 +368,7 @@ def build_sampler(config: ConfigDict, gan: Gan) -> Sampler:
     """The function that generates images; see `sampling.Sampler`."""
     return Sampler(
         gan,
-        batch_size=config.sampling.batch_size or config.batch_size,
+        batch_size=sampling_batch_size(config),
         standing_batches=config.sampling.standing_batches,
     )
 

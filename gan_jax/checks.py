@@ -308,7 +308,7 @@ def check_sampling_batch(config: ConfigDict, gan: Gan) -> None:
     Raises:
       ConfigError: it is too small.
     """
-    size = config.sampling.batch_size or config.batch_size
+    size = build.sampling_batch_size(config)
     needed = gan.num_classes if config.conditional else 2
     if size < needed:
         field = "sampling.batch_size" if config.sampling.batch_size else "batch_size"
@@ -324,7 +324,7 @@ def check_sampling_batch(config: ConfigDict, gan: Gan) -> None:
 def _check_standing_batches(config: ConfigDict, gan: Gan) -> None:
     """Standing statistics are of every class, and each batch has a variance."""
     number = config.sampling.standing_batches
-    size = config.sampling.batch_size or config.batch_size
+    size = build.sampling_batch_size(config)
     needed = gan.num_classes if config.conditional else 2
     if size < 2 or number * size < needed:
         raise ConfigError(
@@ -377,7 +377,7 @@ def _check_combinations(config: ConfigDict) -> None:
             f"config.population is {config.population}: its members are spread over "
             "the devices, not their batches; leave config.parallel at 'jit'"
         )
-    for name, term in gan.objective.of_player("generator").items():
+    for name, term in gan.objective.counting.items():
         if term.fake_labels != "paired":
             continue
         if config.parallel == "pmap":

@@ -287,6 +287,11 @@ def test_possible_combinations(small_config, fields):
             },
             "learning_rate.until is 1.0, the end of training, where a 'step' comes",
         ),
+        (
+            "default",
+            {"terms.l1.name": "test_checks:DiscriminatorPairs", "parallel": "pmap"},
+            "terms.l1: .* under config.parallel 'pmap'; use 'jit'",
+        ),
         ("default", {"terms.l1.name": "test_checks:Wishful"}, "fake_labels is 'Real'"),
         ("default", {"augmentations": ("math:pi",)}, "'math:pi', which is no function"),
         (
@@ -750,6 +755,14 @@ class Wishful(L1):
     """A term of one's own whose wish is misspelt."""
 
     fake_labels = "Real"
+
+
+@dataclasses.dataclass(frozen=True)
+class DiscriminatorPairs(L1):
+    """A term of one's own that compares pairs in the discriminator's update."""
+
+    player = "discriminator"
+    fake_labels = "paired"
 
 
 def test_a_component_is_a_dataclass():

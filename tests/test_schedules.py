@@ -111,8 +111,8 @@ def test_the_train_step_has_the_configs_rampup(small_config, tiny_spec, g_steps)
     gan = build.build_gan(config, tiny_spec)
     step, initial = training.build_train_step(config, gan, num_steps=40)
     state = jax.jit(initial)()
-    zeros = jax.tree.map(jnp.zeros_like, state.ema)
-    state = state.replace(step=jnp.int32(20), ema=zeros)
+    ones = jax.tree.map(jnp.ones_like, state.ema)
+    state = state.replace(step=jnp.int32(20), ema=ones)
     images = np.random.default_rng(0).integers(256, size=(1, 6, 4, 3, 1))
     batch = Batch(jnp.asarray(images, jnp.uint8), jnp.array([[0, 1, 2, 0, 1, 2]]))
 
@@ -123,7 +123,8 @@ def test_the_train_step_has_the_configs_rampup(small_config, tiny_spec, g_steps)
 
     np.testing.assert_allclose(
         kernel(after.ema),
-        (1 - 0.5**0.5) * kernel(after.generator.variables),
+        0.5**0.5 * kernel(state.ema)
+        + (1 - 0.5**0.5) * kernel(after.generator.variables),
         rtol=1e-5,
         atol=1e-7,
     )

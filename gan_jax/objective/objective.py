@@ -40,9 +40,7 @@ class Objective:
             self.game.check()
         except ValueError as error:
             raise ValueError(f"loss.{error}") from None
-        for name in self.terms:
-            if not self._counts(name):
-                continue
+        for name in self.counting:
             try:
                 self._check_term(name, gan)
             except ValueError as error:
@@ -112,14 +110,17 @@ class Objective:
     def of_player(self, player: str) -> dict[str, Term]:
         """The terms of a player that count."""
         return {
-            name: term
-            for name, term in self.terms.items()
-            if term.player == player and self._counts(name)
+            name: term for name, term in self.counting.items() if term.player == player
         }
 
-    def _counts(self, name: str) -> bool:
-        """Whether a term has a weight, at some time in training."""
-        return bool(self.terms[name].weight) or name in self.schedules
+    @property
+    def counting(self) -> dict[str, Term]:
+        """The terms of both players that have a weight at some time in training."""
+        return {
+            name: term
+            for name, term in self.terms.items()
+            if term.weight or name in self.schedules
+        }
 
     def _with_terms(self, player, metrics, view, terms_key, held_out):
         loss = metrics[f"{player}_loss"]
