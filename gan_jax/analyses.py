@@ -34,7 +34,7 @@ from gan_jax.judge import load_or_train_judge
 from gan_jax.latents import PATHS
 from gan_jax.metrics import nearest_neighbours
 from gan_jax.names import lookup
-from gan_jax.paths import local_path
+from gan_jax.paths import check_writable, local_path
 from gan_jax.precision import in_32_bits
 from gan_jax.random import root_keys, stream
 from gan_jax.report.augmentation_curve import augmentation_curve
@@ -455,6 +455,11 @@ def _neighbours(run: _Run) -> tuple[np.ndarray, str]:
 
 
 def _projection(run: _Run) -> tuple[np.ndarray, str]:
+    if run.generator.sampler.gan.modes.generator_in_sampling:
+        raise ConfigError(
+            "--analysis=projection needs a generator that samples in eval mode "
+            "(config.modes.generator_in_sampling)"
+        )
     dataset = run.dataset
     rows = [
         np.flatnonzero(dataset.test_labels == label)[0]
@@ -591,8 +596,10 @@ def analyse(
     checks.check_config(config, scored=False)
     config = check_evaluation_config(workdir, config)
     draw = _PICTURES[name] if name in _PICTURES else _users_analysis(name)
+    folder = output or workdir
+    check_writable(folder)
     picture, note = draw(_Run(config, workdir, step, groups))
-    path = (output or workdir) / f"{name.rpartition(':')[2]}.png"
+    path = folder / f"{name.rpartition(':')[2]}.png"
     save_png(path, picture)
     return f"{note}\nWrote {path}".strip()
 

@@ -42,9 +42,11 @@ class Checkpointer:
     under a temporary name and renamed when whole, so a killed writer leaves all of it
     or nothing that counts.
 
-    The latest `keep_latest` checkpoints stay, and the best one as well: the one with
-    the best score; of equals the latest; one without a score, or with NaN, is never
-    the best.
+    The latest `keep_latest` checkpoints stay. All but the last of them are of multiples
+    of `every` steps: those that interrupts leave take no place, so that a resumed run
+    ends with the checkpoints of an uninterrupted one. The best one stays as well: the
+    one with the best score; of equals the latest; one without a score, or with NaN, is
+    never the best.
 
     Nothing on disk changes before the first `save`, so a directory that another
     process writes may be read.
@@ -52,6 +54,7 @@ class Checkpointer:
     Args:
       directory: created by the first `save`.
       keep_latest: at least 1.
+      every: steps between two checkpoints that are due.
       scores: {step: score}, which the caller keeps and may add to: a checkpoint can be
         saved first and scored afterwards.
       smallest_is_best: of the scores.
@@ -62,6 +65,7 @@ class Checkpointer:
         directory: str | Path,
         *,
         keep_latest: int,
+        every: int = 1,
         scores: Mapping[int, float] | None = None,
         smallest_is_best: bool = False,
     ):
@@ -69,6 +73,7 @@ class Checkpointer:
             raise ValueError(f"keep_latest must be at least 1, not {keep_latest}")
         self._directory = Path(directory).absolute()
         self._keep_latest = keep_latest
+        self._every = every
         self._scores = {} if scores is None else scores
         self._sign = -1 if smallest_is_best else 1
         self._writer: ocp.CheckpointManager | None = None
@@ -237,7 +242,7 @@ class Checkpointer:
                     # Otherwise a damaged checkpoint may raise already here.
                     lightweight_initialize=True,
                     preservation_policy=_LatestAndBest(
-                        self._keep_latest, self.best_step
+                        self._keep_latest, self._every, self.best_step
                     ),
                 ),
             )
@@ -330,8 +335,11 @@ class _LatestAndBest:
     damaged one stops with an exception.
     """
 
-    def __init__(self, keep_latest: int, best_step: Callable[[], int | None]):
+    def __init__(
+        self, keep_latest: int, every: int, best_step: Callable[[], int | None]
+    ):
         self._keep_latest = keep_latest
+        self._every = every
         self._best_step = best_step
 
     def should_preserve(
@@ -339,7 +347,8 @@ class _LatestAndBest:
     ) -> list[bool]:
         del context
         steps = [checkpoint.step for checkpoint in checkpoints]
-        kept = {*steps[-self._keep_latest :], self._best_step()}
+        due = [step for step in steps if step % self._every == 0 or step == steps[-1]]
+        kept = {*due[-self._keep_latest :], self._best_step()}
         return [step in kept for step in steps]
 
 

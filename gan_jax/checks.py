@@ -148,6 +148,11 @@ def _check_config(config: ConfigDict) -> None:
         )
     if build.is_complete(config):
         _check_combinations(config)
+    elif config.data.image_size:
+        # Before the pictures are read, which takes minutes: networks for such ones.
+        (height, *_, width) = config.data.image_size * 2
+        stand_in = DatasetSpec(config.data.name, (height, width, 3), 2, ("a", "b"))
+        build.build_gan(config, stand_in)
 
 
 def _check_data(config: ConfigDict) -> None:
@@ -174,6 +179,21 @@ def _check_pool(config: ConfigDict) -> None:
         raise ConfigError(
             f"config.eval.pool_checkpoints is {number}, more than the "
             f"config.checkpoints.keep_latest, {kept}"
+        )
+
+
+def check_length(config: ConfigDict, num_steps: int) -> None:
+    """So many steps have the checkpoints that a score shares out its images among.
+
+    Raises:
+      ConfigError: they have fewer.
+    """
+    number = config.eval.pool_checkpoints
+    saved = -(-num_steps // config.checkpoint_every)
+    if "gan_train_filtered" in config.eval.scores and number > saved:
+        raise ConfigError(
+            f"config.eval.pool_checkpoints is {number}, but {num_steps:,} steps have "
+            f"{saved} (config.checkpoint_every is {config.checkpoint_every:,})"
         )
 
 
@@ -258,17 +278,17 @@ def _check_numbers_of_images(config: ConfigDict) -> None:
 
 
 def _check_judge(config: ConfigDict, spec: DatasetSpec) -> None:
-    """The judge, where a score takes it, can see images of this size."""
-    names = [name for _, name, _ in _named_scores(config)]
-    features = config.eval.features
-    if not any(metric_named(name).needs_judge(features) for name in names):
+    """The judge, where there is one, can see images of this size."""
+    # It is trained for any score: it counts the classes too.
+    if not spec.has_classes or not _named_scores(config):
         return
     try:
         check_image_shape(config.classifier.name, spec.image_shape)
     except ValueError as error:
         raise ConfigError(
             f"config.classifier.name is {config.classifier.name!r}, which {error} "
-            "(config.eval.scores and config.checkpoints.best_metric take it)"
+            "(without config.eval.scores and config.checkpoints.best_metric it is not "
+            "trained)"
         ) from None
 
 

@@ -34,7 +34,12 @@ from gan_jax.report.metric_log import (
     read_metrics,
 )
 from gan_jax.sampling import balanced_labels
-from gan_jax.workdir import EVALUATION_FILE, check_evaluation_config, load_config
+from gan_jax.workdir import (
+    EVALUATION_FILE,
+    check_evaluation_config,
+    evaluation_settings,
+    load_config,
+)
 
 # Of the way from guessing to perfection; a judge below it is warned of.
 MIN_SKILL = 0.25
@@ -74,6 +79,7 @@ def evaluate(
     result = {
         "step": generators[0].step,
         "seed": config.seed,
+        "settings": evaluation_settings(config),
         **protocol(config, dataset),
     }
     if published := config.get("published"):
@@ -206,7 +212,8 @@ def _pool(
 ) -> list[list[Generator]]:
     """Generators of the checkpoints before a step, the last one first.
 
-    As many as `eval.pool_checkpoints` says besides the step's own.
+    As many as `eval.pool_checkpoints` says besides the step's own; without those that
+    interrupts have left.
 
     Raises:
       ConfigError: there are fewer.
@@ -214,8 +221,13 @@ def _pool(
     number = config.eval.pool_checkpoints - 1
     if not number or "gan_train_filtered" not in config.eval.scores:
         return []
+    every = load_config(workdir).checkpoint_every
     with open_checkpoints(config, workdir) as checkpoints:
-        earlier = [each for each in checkpoints.all_steps() if each < step]
+        earlier = [
+            each
+            for each in checkpoints.all_steps()
+            if each < step and each % every == 0
+        ]
     if len(earlier) < number:
         raise build.ConfigError(
             f"config.eval.pool_checkpoints is {number + 1}, but {workdir} holds "
@@ -254,11 +266,7 @@ def real_scores(config: ConfigDict, judge: Judge) -> dict[str, Any]:
     """
     training = judge.training_images(config.eval.num_samples)
     compared = {
-        f"{name}_real": {
-            "mean": metric_named(name).value(
-                training, judge.real, config.eval.to_dict()
-            )
-        }
+        f"{name}_real": {"mean": _value(name, training, judge.real, config)}
         for name in config.eval.scores
         if metric_named(name).compares or metric_named(name).scores_training
     }
@@ -320,11 +328,13 @@ def _floors(
     other = judge.training_images(number, skip=number)
     if number < len(training.labels):
         training = judge.training_images(number)
-    settings = config.eval.to_dict()
-    return {
-        f"{name}_floor": metric_named(name).value(training, other, settings)
-        for name in names
-    }
+    return {f"{name}_floor": _value(name, training, other, config) for name in names}
+
+
+def _value(
+    name: str, samples: metrics.Samples, real: metrics.Samples, config: ConfigDict
+) -> float:
+    return float(metric_named(name).value(samples, real, config.eval.to_dict()))
 
 
 def class_counts(samples: Sequence[metrics.Samples]) -> dict[str, Any]:
@@ -442,9 +452,11 @@ def _scores(
                 size: _over_seeds([of_sizes[size]["mean"] for of_sizes in every])
                 for size in every[0]
             }
-        if f"{name}_samples" in members[0]:
-            result[f"{name}_samples"] = members[0][f"{name}_samples"]
     result["over_seeds"] = summary
+    # What does not depend on the seed, as the score of real images.
+    for name, value in members[0].items():
+        if all(name in each and each[name] == value for each in members):
+            result.setdefault(name, value)
     result["members"] = [
         {"seed": seed, **scores} for seed, scores in zip(seeds, members, strict=True)
     ]

@@ -307,6 +307,7 @@ class Gan:
         discriminator: dict[str, PyTree],
         real: Batch,
         key: jax.Array,
+        progress: Progress = START,
     ) -> dict[str, jax.Array]:
         """Both players' losses and the accuracies on held-out real images.
 
@@ -319,6 +320,7 @@ class Gan:
           discriminator: its variables.
           real: images uint8 [B, H, W, C] and labels [B] of the test set.
           key: for latents, classes, dropout and label smoothing.
+          progress: of the training, for what is scheduled.
         """
         keys = named_keys(
             key, "latents", "labels", "generator", "discriminator", "game"
@@ -337,8 +339,11 @@ class Gan:
             (real, generated.batch),
             train=False,
             key=keys["discriminator"],
+            progress=progress,
         )
-        view = self._view(discriminator, real, generated, verdicts, False, keys["game"])
+        view = self._view(
+            discriminator, real, generated, verdicts, False, keys["game"], progress
+        )
         terms_key = stream(key, "terms")
         _, metrics = self.objective.discriminator(view, terms_key, held_out=True)
         _, more = self.objective.generator(view, terms_key, held_out=True)

@@ -293,6 +293,7 @@ def open_checkpoints(
     return Checkpointer(
         workdir / "checkpoints",
         keep_latest=config.checkpoints.keep_latest,
+        every=config.checkpoint_every,
         scores=scores,
         smallest_is_best=bool(metric) and metric_named(metric).better == "smallest",
     )

@@ -18,7 +18,7 @@ from gan_jax.data import (
     check_split,
     read_pictures,
 )
-from gan_jax.data.batches import some_of
+from gan_jax.data.batches import fixed_order, some_of
 from gan_jax.data.formats.damage import reading
 from gan_jax.evaluate import (
     MAX_HEALTH_SAMPLES,
@@ -30,7 +30,7 @@ from gan_jax.evaluate import (
 from gan_jax.health import unhealthy_images
 from gan_jax.judge import Judge, gan_train
 from gan_jax.metrics import metric_named
-from gan_jax.paths import local_path
+from gan_jax.paths import check_writable, local_path
 from gan_jax.precision import in_32_bits
 from gan_jax.report.files import atomic_write
 
@@ -50,6 +50,8 @@ def score_images(
     """Scores images by the judge of the config's data set.
 
     Each score of `eval.scores` is of all images at once, without a deviation over runs.
+    The images are taken in a fixed random order: the splits of the Inception Score do
+    not depend on classes that follow one another in a file.
     Scores that need labels, or classes and a judge, are left out where there are none;
     so is that of filtered images, which needs a generator.
 
@@ -67,8 +69,12 @@ def score_images(
     Raises:
       ConfigError, DataError: the images are not like the data set's, or too few; or
         there are labels beside the images' own.
+      OSError: scores.json cannot be written there.
     """
     checks.check_config(config)
+    if output is not None:
+        output = local_path(output, "output")
+        check_writable(output)
     if isinstance(images, str | pathlib.Path):
         images = local_path(images, "images")
         origin = str(images)
@@ -79,6 +85,9 @@ def score_images(
         images, own = _read(images, dataset.spec, build.picture_options(config))
         labels = _one_of(own, labels, origin)
     images, labels = _checked(images, labels, dataset.spec, origin)
+    # Files are often sorted by class, and scores take parts of the images.
+    order = np.asarray(fixed_order(len(images)))
+    images, labels = images[order], None if labels is None else labels[order]
     config = config.copy_and_resolve_references().unlock()
     config.eval.num_samples = len(images)
     config.checkpoints.best_metric = ""  # There is no checkpoint to choose.
@@ -123,8 +132,7 @@ def score_images(
         test_images=dataset.test_images,
     )
     if output is not None:
-        path = local_path(output, "output") / SCORES_FILE
-        with atomic_write(path) as temporary:
+        with atomic_write(output / SCORES_FILE) as temporary:
             temporary.write_text(json.dumps(result, indent=2) + "\n")
     return result
 

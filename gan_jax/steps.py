@@ -321,13 +321,13 @@ def make_test_losses(gan: Gan, batch_size: int) -> Callable[..., Metrics]:
     """The jitted function that gives the means of `Gan.test_losses`.
 
     It takes the variables of the generator that samples and of the discriminator, test
-    examples and a key.
+    examples, a key and the training's progress.
 
     In whole batches of `batch_size`, in `fixed_order`; a remainder is left out.
     """
 
     @jax.jit
-    def test_losses(generator, discriminator, examples, key):
+    def test_losses(generator, discriminator, examples, key, progress):
         num_examples = examples.labels.size
         size = min(batch_size, num_examples)
         num_batches = num_examples // size
@@ -341,6 +341,7 @@ def make_test_losses(gan: Gan, batch_size: int) -> Callable[..., Metrics]:
                 discriminator,
                 numbered[1],
                 jax.random.fold_in(key, numbered[0]),
+                progress,
             ),
             (jnp.arange(num_batches), batches),
         )

@@ -44,7 +44,13 @@ from gan_jax.report.files import atomic_write
 from gan_jax.report.metric_log import MetricLogError
 from gan_jax.report.score_table import Row, Score, csv_table, markdown_table
 from gan_jax.train import train
-from gan_jax.workdir import CONFIG_FILE, EVALUATION_FILE, check_training_config
+from gan_jax.workdir import (
+    CONFIG_FILE,
+    EVALUATION_FILE,
+    check_evaluation_config,
+    check_training_config,
+    evaluation_settings,
+)
 
 # What may be wrong with a run, other than this code: told in one line.
 RUN_ERRORS = (
@@ -345,11 +351,14 @@ class _Job:
             text = (self.folder / EVALUATION_FILE).read_text(encoding="utf-8")
             scores = json.loads(text)
             num_train = scores["data"]["num_train"]
+            settings = scores["settings"]
         except (FileNotFoundError, ValueError, LookupError, TypeError):
             return None
-        last = build.number_of_steps(self.config, num_train)
-        # Of an earlier step if somebody evaluated that one since.
-        return scores if scores["step"] == last else None
+        config = check_evaluation_config(self.folder, self.config)
+        last = build.number_of_steps(config, num_train)
+        # Of an earlier step, or with other settings, if somebody evaluated it since.
+        is_ours = scores["step"] == last and settings == evaluation_settings(config)
+        return scores if is_ours else None
 
     def row(self, *, elsewhere: bool = False) -> Row:
         """What the files say now, and whether another process holds the run."""

@@ -39,6 +39,7 @@ from gan_jax.report.metric_log import (
     read_column,
     read_metrics,
 )
+from gan_jax.schedules import START
 from gan_jax.steps import LoopState, compile_run_steps, make_test_losses
 from gan_jax.types import Batch, PyTree
 from gan_jax.workdir import (
@@ -85,6 +86,7 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> bool:
     gan = build.build_gan(config, dataset.spec)
     num_train = len(dataset.train_labels)
     num_steps = build.number_of_steps(config, num_train)
+    checks.check_length(config, num_steps)
     with (
         locked_workdir(workdir) if parallel.is_main() else contextlib.nullcontext(),
         caught_interrupts() as interrupts,
@@ -333,6 +335,8 @@ class _Loop:
         """Losses and accuracies on the test images, where they are due."""
         if not self.calendar.is_tested(step):
             return {}
+        # As in training, but no term is left out that most steps do without.
+        progress = START._replace(share=np.float32(step / self.num_steps))
         losses = [
             jax.device_get(
                 self.test_losses(
@@ -340,6 +344,7 @@ class _Loop:
                     discriminator,
                     self.test_data,
                     jax.random.fold_in(keys["test"], step),
+                    progress,
                 )
             )
             for keys, generator, discriminator in zip(

@@ -248,6 +248,15 @@ def check_evaluation_config(workdir: pathlib.Path, config: ConfigDict) -> Config
     return same
 
 
+def evaluation_settings(config: ConfigDict) -> dict[str, Any]:
+    """The fields, {name: JSON value}, in which evaluations of one run may differ."""
+    return {
+        field: value
+        for field, value in flatten(config_to_dict(config)).items()
+        if field.startswith(_FREE_IN_EVALUATION) and not field.startswith(FREE_FIELDS)
+    }
+
+
 def _completed_as(config: ConfigDict, saved: ConfigDict) -> ConfigDict:
     """The config of the run whose own is `saved`, of the same data."""
     if config.get("data") is None or build.is_complete(config):

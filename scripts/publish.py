@@ -25,6 +25,8 @@ from gan_jax.report.metric_log import read_metrics
 from gan_jax.workdir import CONFIG_FILE, EVALUATION_FILE, FREE_FIELDS, load_config
 from scripts.results import ROOT, RUNS
 
+# What reading the data has written into the run's config.
+_READ = ("data.image_shape", "data.class_names", "data.fingerprint")
 # What another look at the run may have otherwise, besides FREE_FIELDS.
 _INCIDENTAL_ENDS = ("log_every", "sample_every", "checkpoint_every", "test_every")
 _PACKAGES = ("jax", "flax", "optax", "numpy")
@@ -38,7 +40,7 @@ def main() -> None:
     intended = load_config_file(ROOT / file, argument)
     config = load_config(workdir)
     evaluation = json.loads((workdir / EVALUATION_FILE).read_text())
-    for name in ("metrics", "published", "versions"):
+    for name in ("metrics", "published", "settings", "versions"):
         evaluation.pop(name, None)
     overrides = _overrides(config.to_dict(), intended.to_dict())
     numbers, per_step = zip(*_step_times(read_metrics(workdir)), strict=True)
@@ -100,10 +102,11 @@ def _overrides(config: dict, intended: dict) -> dict:
     return {
         field: value
         for field, value in flatten(config).items()
-        if field in before
-        and _plain(value) != _plain(before[field])
-        and not field.startswith(FREE_FIELDS)
+        if (field not in before or _plain(value) != _plain(before[field]))
+        and not field.startswith(FREE_FIELDS + _READ)
         and not field.endswith(_INCIDENTAL_ENDS)
+        # A term's section has its name already.
+        and not field.endswith(f".{value}.name")
     }
 
 

@@ -612,6 +612,18 @@ def test_mistakes_end_in_one_line(sample, arguments, message):
         sample(*arguments)
 
 
+def test_what_cannot_be_done_is_told_before_the_work(
+    sample, tiny_run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(analyses, "load_or_train_judge", None)
+    with pytest.raises(SystemExit, match="in eval mode"):
+        sample("--analysis=projection")
+    monkeypatch.setitem(analyses._PICTURES, "interpolation", None)
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        analyse(*tiny_run, "interpolation", output=tmp_path / "file")
+
+
 def test_other_modes_have_no_analysis(sample):
     with pytest.raises(SystemExit, match="^error: --analysis is for --mode=sample$"):
         sample("--analysis=dropout", "--mode=evaluate")

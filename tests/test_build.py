@@ -382,7 +382,7 @@ def own_dir(tmp_path):
 
 def test_own_data_complete_the_config(small_config, own_dir):
     # Too small for a judge.
-    fields = {"eval.scores": ("copying",), "checkpoints.best_metric": ""}
+    fields = {"eval.scores": (), "checkpoints.best_metric": ""}
     config = small_config(OWN | fields | {"data.dir": own_dir, "data.flip": True})
     check_config(config)  # as far as it can be
     assert not build.is_complete(config)

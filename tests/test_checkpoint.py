@@ -156,6 +156,17 @@ def test_keeps_the_latest_and_the_best(tmp_path):
     assert bits(restored) == bits(make_state(2))
 
 
+def test_what_an_interrupt_leaves_takes_no_others_place(tmp_path):
+    with Checkpointer(tmp_path, keep_latest=2, every=10) as checkpointer:
+        kept = []
+        for step in (10, 20, 23, 27, 30, 40, 45):  # 45: the end
+            checkpointer.save(step, make_state(step))
+            checkpointer.wait()
+            kept.append(checkpointer.all_steps())
+
+    assert kept == [[10], [10, 20], [20, 23], [20, 27], [20, 30], [30, 40], [40, 45]]
+
+
 def flip_bit(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0x10

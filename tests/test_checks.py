@@ -653,6 +653,31 @@ def test_without_classes_scores_that_need_no_judge_stay(small_config):
     check_config(config)
 
 
+def test_a_pool_has_its_checkpoints(small_config):
+    fields = {
+        "eval.scores": ("gan_train_filtered",),
+        "eval.pool_checkpoints": 3,
+        "checkpoint_every": 6000,
+    }
+    config = small_config(fields)
+
+    checks.check_length(config, 12_001)
+    with pytest.raises(ConfigError, match="is 3, but 12,000 steps have 2 .*6,000"):
+        checks.check_length(config, 12_000)
+    config.eval.scores = ("gan_train",)
+    checks.check_length(config, 1)
+
+
+def test_networks_for_own_data_are_checked_before_they_are_read(small_config):
+    fields = {"data.name": "mine", "data.source": "folder", "data.image_size": (16,)}
+    config = small_config(fields, name="dcgan_mnist")
+    checks.check_config(config)
+    config.discriminator.negative_slope = 3.0
+
+    with pytest.raises(ConfigError, match="discriminator.negative_slope is 3.0"):
+        checks.check_config(config)
+
+
 def test_what_depends_on_own_data_is_checked_once_they_are_known(small_config):
     # Without classes both would do, for there are no scores.
     config = small_config(OWN | {"conditional": False})
@@ -801,6 +826,13 @@ def test_a_judge_takes_no_smaller_images(small_config, judge, shape, message):
 
     with pytest.raises(ConfigError, match=message):
         checks._check_judge(config, spec)
+    # It is trained for other features, too: it counts the classes.
+    config.eval.features = "own:features"
+    config.eval.scores = ("frechet_distance",)
+    config.checkpoints.best_metric = ""
+    with pytest.raises(ConfigError, match=message):
+        checks._check_judge(config, spec)
+    checks._check_judge(config, DatasetSpec("own", (*shape, 1), 0, ()))
     # What no score needs is not asked of the images.
     config.eval.scores, config.checkpoints.best_metric = (), ""
     checks._check_judge(config, spec)

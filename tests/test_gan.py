@@ -693,6 +693,31 @@ def test_losses_of_the_test_phase(fixed_draws):
         np.testing.assert_allclose(losses[name], value, rtol=1e-5)
 
 
+def test_what_is_scheduled_holds_in_the_test_phase():
+    """From half of the way on the discriminator sees negatives there, too."""
+    gan = dataclasses.replace(
+        stub_gan(ModeDiscriminator()),
+        augmentations={"negative": lambda images, key: -images},
+        augmentation_probability=0.0,
+        augmentation_schedule=Schedule(1.0, until=0.5, shape="step"),
+    )
+    generator, discriminator = map(player, jax.jit(gan.init)(jax.random.key(0)))
+
+    before, after = (
+        gan.test_losses(
+            generator.variables,
+            discriminator.variables,
+            REAL,
+            KEY,
+            Progress(jnp.int32(0), jnp.float32(share)),
+        )["discriminator_loss"]
+        for share in (0.2, 0.7)
+    )
+
+    assert abs(before) > 0.1
+    np.testing.assert_allclose(after, -before, rtol=1e-5)
+
+
 def test_gradient_penalty_of_a_linear_critic():
     gan = with_terms(
         stub_gan(ModeDiscriminator()), gradient_penalty=GradientPenalty(10.0)

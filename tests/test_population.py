@@ -91,6 +91,7 @@ def test_a_run_of_several_seeds(tmp_path, small_config, tiny_world):
             "eval.num_splits": 2,
             "eval.num_runs": 2,
             "eval.gan_train_samples": 60,
+            "eval.scores": ("inception_score", "gan_test", "gan_train", "authenticity"),
             "eval.inception_sizes": (50,),
         }
     )
@@ -122,6 +123,9 @@ def test_a_run_of_several_seeds(tmp_path, small_config, tiny_world):
         "num_seeds": 2,
     }
     assert result["inception_score_of"]["50"]["num_seeds"] == 2
+    # The same for each seed.
+    assert result["gan_train_samples"] == result["members"][0]["gan_train_samples"]
+    assert result["authenticity_real"] == result["members"][1]["authenticity_real"]
     np.testing.assert_array_equal(
         result["confusion_matrix"],
         sum(np.array(scores["confusion_matrix"]) for scores in result["members"]),

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 from conftest import ONE_HIDDEN_LAYER
-from ml_collections import ConfigDict
 from PIL import Image
 
+from gan_jax.command_line import update
 from gan_jax.workdir import save_config
 from scripts import publish, results
 
@@ -153,9 +153,11 @@ def test_what_has_no_place_is_refused(folder, change, message):
 
 def test_a_finished_run_gets_its_file(tmp_path, monkeypatch, small_config):
     config = small_config(ONE_HIDDEN_LAYER | {"num_steps": 20, "batch_size": 50})
-    intended = ConfigDict(config)
+    intended = config.copy_and_resolve_references()
     config.batch_size = 25
     config.data.dir = "/somewhere"
+    config.data.fingerprint = "read"
+    update(config, {"terms.mode_seeking.weight": 2.0})
     monkeypatch.setattr(publish, "load_config_file", lambda *_: intended)
     monkeypatch.setattr(publish, "RUNS", tmp_path / "runs")
     workdir = tmp_path / "mine"
@@ -182,9 +184,10 @@ def test_a_finished_run_gets_its_file(tmp_path, monkeypatch, small_config):
     publish.main()
 
     run = json.loads((tmp_path / "runs" / "demo" / "mine.json").read_text())
-    assert run["overrides"] == {"batch_size": 25}
+    assert run["overrides"] == {"batch_size": 25, "terms.mode_seeking.weight": 2.0}
     assert run["command"] == (
-        "python main.py --config=configs/x.py:9 --workdir=DIR --config.batch_size=25"
+        "python main.py --config=configs/x.py:9 --workdir=DIR --config.batch_size=25 "
+        "--config.terms.mode_seeking.weight=2.0"
     )
     assert run["evaluation"] == scores
     # 20 of 20 steps, of half the batch; 10 steps of half a second and 10 of a quarter.

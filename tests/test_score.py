@@ -14,6 +14,7 @@ from gan_jax import metrics
 from gan_jax.build import ConfigError
 from gan_jax.console_scores import format_scores
 from gan_jax.data import DataError, DatasetSpec, load_dataset
+from gan_jax.data.batches import fixed_order
 from gan_jax.data.folder import PictureOptions
 from gan_jax.judge import Judge
 from gan_jax.score import score_images
@@ -186,6 +187,44 @@ def test_health_is_that_of_images_of_all_classes(digits, config, monkeypatch):
     assert np.bincount(labels).min() > 50
 
 
+def test_images_sorted_by_class_are_mixed(digits, config, monkeypatch):
+    """The splits of the Inception Score are cut in their order."""
+    order = np.argsort(digits.test_labels, kind="stable")
+    images, labels = digits.test_images[order], digits.test_labels[order]
+    seen = []
+
+    class Stop(Exception):
+        pass
+
+    class Seeing(_FakeJudge):
+        def seen(self, make_images, labels):
+            seen.append((make_images(), labels))
+            raise Stop
+
+    monkeypatch.setattr(Judge, "load_or_train", lambda config, dataset: Seeing())
+    with pytest.raises(Stop):
+        score_images(config, images, labels=labels)
+
+    ((mixed, mixed_labels),) = seen
+    number = len(labels)
+    assert np.bincount(mixed_labels[: number // 10]).min() > number // 200
+    rows = np.asarray(fixed_order(number))
+    np.testing.assert_array_equal(mixed, images[rows])
+    np.testing.assert_array_equal(mixed_labels, labels[rows])
+
+
+@pytest.mark.parametrize("output", ["gs://bucket/out", "file"])
+def test_where_nothing_can_be_written_nothing_is_scored(
+    tmp_path, digits, config, monkeypatch, output
+):
+    (tmp_path / "file").touch()
+    place = output if "://" in output else tmp_path / output
+    monkeypatch.setattr(Judge, "load_or_train", None)
+
+    with pytest.raises(OSError, match=output):
+        score_images(config, digits.test_images, place)
+
+
 class _FakeJudge:
     real = training = settings = None
 
@@ -255,7 +294,8 @@ def test_images_are_scored_by_the_judge(tmp_path, digits, config, monkeypatch):
     result = score_images(config, tmp_path / "x.npz", tmp_path / "out")
 
     judge = Judge.load_or_train(config, digits)
-    logits = judge.classifier.logits(images)
+    logits = judge.classifier.logits(images)[fixed_order(300)]
+    labels = labels[fixed_order(300)]
     assert result["gan_test"] == metrics.accuracy(logits, labels)
     expected = metrics.inception_score(logits, 2)
     assert result["inception_score"]["mean"] == pytest.approx(expected[0])

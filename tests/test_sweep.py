@@ -27,7 +27,7 @@ from gan_jax.sweep import (
     run_sweep,
 )
 from gan_jax.train import TrainingDivergedError
-from gan_jax.workdir import load_config, save_config
+from gan_jax.workdir import evaluation_settings, load_config, save_config
 
 ROOT = pathlib.Path(__file__).parents[1]
 CONFIG = str(ROOT / "configs" / "mlp_cgan_mnist.py")
@@ -96,6 +96,7 @@ def work(monkeypatch):
         result = {
             "step": config.num_epochs * 600,
             "seed": config.seed,
+            "settings": evaluation_settings(config),
             "data": {"num_train": 60_000},
             "gan_test": {"mean": 0.9, "std": 0.0012},
         }
@@ -177,6 +178,23 @@ def test_finished_runs_are_kept(sweep, folder, work):
     assert sweep(runs)
     assert work.trained == ["a", "b", "c", "a", "b"]
     assert states(folder) == {"a": "finished", "b": "finished"}
+
+
+def test_scores_of_another_protocol_are_not_the_sweeps(sweep, folder, work):
+    """A run of the sweep, evaluated by hand with fewer images since."""
+    runs = [make_run("a")]
+    assert sweep(runs)
+    file = folder / "a" / "evaluation.json"
+    whole = json.loads(file.read_text())
+    settings = whole["settings"] | {"eval.num_samples": 100}
+    file.write_text(json.dumps(whole | {"settings": settings, "gan_test": 0.5}))
+
+    assert sweep(runs)
+
+    assert json.loads(file.read_text()) == whole
+    # Where the judges are kept does not matter.
+    assert sweep(runs, ["classifier.cache_dir=/elsewhere"])
+    assert work.trained == ["a", "a"]
 
 
 def test_a_folder_of_another_config_is_left_alone(sweep, folder, work):

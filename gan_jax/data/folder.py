@@ -32,6 +32,8 @@ from gan_jax.data.tree import Tree, open_tree
 
 ONLY_CLASS = "all"  # of pictures without classes
 _PARTS = ("train", "test")
+# In lower case; others use these, too.
+_NAMES_OF_PARTS = (*_PARTS, "training", "testing", "val", "valid", "validation")
 _CSV, _JSON = "labels.csv", "dataset.json"
 
 
@@ -123,8 +125,8 @@ def read_pictures(
 
 def _read(name: str, tree: Tree, options: PictureOptions) -> Dataset:
     pictures = _pictures(tree)
-    decoded = decoded_pictures(tree, _paths(pictures), options)
     class_names = _class_names(pictures, tree)
+    decoded = decoded_pictures(tree, _paths(pictures), options)
     pictures = [pictures[row] for row in decoded.rows]
     numbers = {class_name: number for number, class_name in enumerate(class_names)}
     labels = np.array([numbers[picture.class_name] for picture in pictures], np.int32)
@@ -240,6 +242,8 @@ def _pictures(tree: Tree) -> list[_Picture]:
         )
     folders = _inside(tree.folders, prefix)
     parts = [part for part in _PARTS if part in folders]
+    if not parts:
+        _refuse_other_parts(root, folders)
     if len(parts) == 1:
         raise DataError(
             f"{root} has a folder {parts[0]}, but not both train and test: expected "
@@ -265,6 +269,17 @@ def _pictures(tree: Tree) -> list[_Picture]:
             for path, class_name in zip(of_part, classes, strict=True)
         ]
     return pictures
+
+
+def _refuse_other_parts(root: str, folders: Sequence[str]) -> None:
+    """No classes: folders like Train and Test, or like training with subfolders."""
+    others = [folder for folder in folders if folder.lower() in _NAMES_OF_PARTS]
+    with_folders = {folder.partition("/")[0] for folder in folders if "/" in folder}
+    if len(others) > 1 or with_folders & {*others}:
+        raise DataError(
+            f"{root} has a folder {others[0]}: expected train and test, if they are "
+            "the parts for training and for testing"
+        )
 
 
 def _innermost(tree: Tree) -> str:

@@ -151,7 +151,6 @@ def _read(
         (part, row) for part, split in parts.items() for row in range(len(split))
     ]
     paths = [f"{part}/{row}" for part, row in examples]
-    decoded = decoded_pictures(_tree(place, parts, image_column), paths, options)
     if label_column is None:
         class_names = [ONLY_CLASS]
         labels = np.zeros(len(examples), np.int32)
@@ -160,6 +159,7 @@ def _read(
         labels = np.concatenate(
             [_labels(place, part, split, label_column) for part, split in parts.items()]
         )
+    decoded = decoded_pictures(_tree(place, parts, image_column), paths, options)
     labels = labels[decoded.rows]
     if "test" in parts:
         is_test = np.array([examples[row][0] == "test" for row in decoded.rows])
@@ -175,13 +175,22 @@ def _read(
 
 
 def _labels(place: str, part: str, split: Any, column: str) -> np.ndarray:
+    names = split.features[column].names
     labels = split[column][:]
     if None in labels:
         raise DataError(
             f"{place}, {column} ({part}): row {labels.index(None)} has no label; "
             "expected one for every image"
         )
-    return np.asarray(labels, np.int64)
+    labels = np.asarray(labels, np.int64)
+    # The hub gives -1 to test images whose classes are kept secret.
+    wrong = np.flatnonzero((labels < 0) | (labels >= len(names)))
+    if len(wrong):
+        raise DataError(
+            f"{place}, {column} ({part}): row {wrong[0]} has the label "
+            f"{labels[wrong[0]]}; expected labels from 0 to {len(names) - 1}"
+        )
+    return labels
 
 
 def _tree(place: str, parts: dict[str, Any], column: str) -> Tree:

@@ -217,7 +217,7 @@ def over_runs(metric: Metric, name: str, scoring: Scoring) -> dict[str, Any]:
     """
     num_runs = scoring.settings["num_runs"]
     values = [
-        metric.value(scoring.generated(run), scoring.real, scoring.settings)
+        float(metric.value(scoring.generated(run), scoring.real, scoring.settings))
         for run in range(num_runs)
     ]
     if num_runs == 1:

@@ -43,6 +43,8 @@ class ResidualNetwork(Network):
       embedding_size: length of a class's vector.
     """
 
+    # Its kernels begin as the paper says.
+    GIVEN: ClassVar = (*Network.GIVEN, "kernel_init")
     CONDITIONINGS: ClassVar = ("none", "embedding")
 
     conditioning: str = "embedding"
@@ -66,6 +68,11 @@ class ResidualNetwork(Network):
             value = getattr(self, name)
             if min(value if isinstance(value, tuple) else (value,), default=0) < 1:
                 raise ValueError(f"{name} is {value}; it must be >= 1")
+        if self.weight_norm != "none":
+            raise ValueError(
+                f"weight_norm is {self.weight_norm!r}; it must be 'none': the last "
+                "kernel of a block is 0 at first, which has no largest singular value"
+            )
         if not 0 <= self.negative_slope <= 1:
             raise ValueError(
                 f"negative_slope is {self.negative_slope}; it must be in [0, 1]"

@@ -319,7 +319,8 @@ def _logged_scores(runs: Sequence[Run]) -> dict[str, Metric]:
         features = run.settings.get("eval.features", "judge")
         known |= {name: METRICS[name].with_features(features) for name in METRICS}
     for run in runs:
-        known |= _metrics(run.evaluation or {})
+        # An evaluation may have had other features than the checkpoints' scores.
+        known = _metrics(run.evaluation or {}) | known
         best = run.settings.get("checkpoints.best_metric")
         if best and best not in known:  # one of the user's own
             known[best] = Metric(title=best, value=None)
@@ -454,6 +455,9 @@ def _doubts(runs: Sequence[Run]) -> list[str]:
     ):
         if len({json.dumps(each.get(field)) for each in evaluations}) > 1:
             return [f"The runs were scored {what}: their scores do not compare."]
+    sizes = {each.get("gan_train_samples") for each in evaluations} - {None}
+    if len(sizes) > 1:
+        return ["GAN-train has different numbers of images: its values do not compare."]
     return []
 
 

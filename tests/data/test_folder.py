@@ -11,7 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax.data import DataError, PictureOptions, decoded, load_dataset, pictures
+from gan_jax.data import (
+    DataError,
+    PictureOptions,
+    decoded,
+    load_dataset,
+    pictures,
+)
 
 RANDOM = np.random.default_rng(0)
 
@@ -501,6 +507,33 @@ def test_mixed_layouts(tmp_path):
     refused(tmp_path / "three", "three/val/1.png lies beside the folders train and te")
     save_all(tmp_path / "more", ["train/a/1.png", "test/b/2.png"])
     refused(tmp_path / "more", "more/test/b/2.png is of class b", "no training pict")
+
+
+@pytest.mark.parametrize(
+    ("paths", "folder"),
+    [
+        (["training/0/1.png", "testing/0/2.png", "testing/1/2.png"], "testing"),
+        (["Train/1.png", "Train/2.png", "Test/3.png", "Test/4.png"], "Test"),
+        (["TRAIN/a/1.png", "TRAIN/b/2.png", "others/b/2.png"], "TRAIN"),
+    ],
+)
+def test_parts_of_other_names_are_no_classes(tmp_path, paths, folder):
+    save_all(tmp_path, paths)
+
+    refused(tmp_path, f"has a folder {folder}: expected train and test, if they are")
+
+
+def test_a_class_may_have_the_name_of_a_part(tmp_path):
+    save_all(tmp_path, ["valid/1.png", "valid/2.png", "void/3.png", "void/4.png"])
+
+    assert load(tmp_path).spec.class_names == ("valid", "void")
+
+
+def test_classes_are_known_before_pictures_are_decoded(tmp_path, monkeypatch):
+    save_all(tmp_path, ["train/a/1.png", "test/b/2.png"])
+    monkeypatch.setattr("gan_jax.data.folder.decoded_pictures", None)
+
+    refused(tmp_path, "test/b/2.png is of class b", "no training pict")
 
 
 def test_pictures_of_several_sizes(tmp_path):

@@ -193,6 +193,7 @@ def test_resampling_by_hand():
         ({"num_blocks": 0}, "num_blocks is 0; it must be >= 1"),
         ({"widths": (4,) * 4}, "4 stages, which resample 8 times; that does not divid"),
         ({"negative_slope": -0.1}, "negative_slope is -0.1"),
+        ({"weight_norm": "spectral"}, "weight_norm is 'spectral'; it must be 'none'"),
     ],
 )
 def test_what_cannot_be_built_is_named(fields, message):

@@ -202,6 +202,19 @@ def test_other_features_are_named(make_run):
     assert "The runs were scored by different features" in both.text
 
 
+def test_logged_scores_are_of_the_features_of_the_training(make_run):
+    """Though the run was evaluated with others since."""
+    described = EVALUATION["metrics"]["inception_score"]
+    described = described | {"title": "Inception Score (Inception logits)"}
+    metrics = {"metrics": {"inception_score": described}}
+
+    page = page_of(make_run(evaluation=EVALUATION | metrics))
+
+    *_, chart = page.all("figure", class_="chart")
+    assert chart.first("h3").text == "Inception Score"
+    assert page.table("scores")[1][0].startswith("Inception Score (Inception logits)")
+
+
 def test_best_checkpoint_stands_beside_the_last(make_run):
     best = {
         "rule": "largest inception_score",
@@ -527,6 +540,17 @@ def test_other_judges_do_not_compare(make_run):
     text = page_of(one, [one, two]).text
 
     assert "The runs were scored by different judges" in text
+
+
+def test_gan_train_of_other_numbers_of_images_does_not_compare(make_run):
+    one = make_run("one", evaluation=EVALUATION | {"gan_train_samples": 60_000})
+    two = make_run("two", evaluation=EVALUATION | {"gan_train_samples": 10_000})
+
+    text = page_of(one, [one, two]).text
+
+    assert "GAN-train has different numbers of images" in text
+    three = make_run("three")
+    assert "GAN-train has" not in page_of(one, [one, three]).text
 
 
 def test_runs_of_one_name_are_told_apart(make_run):
