@@ -52,8 +52,8 @@ def get_config() -> ConfigDict:
     config.data.grayscale = False  # turns a colour set's images into one channel
     # Mirrors real training images half of the time (CIFAR-10, pictures of one's own).
     config.data.flip = False
-    # Of data of one's own, written when training begins: (height, width, channels),
-    # the classes, and a hash of all images, by which other ones are noticed.
+    # Filled in for data of your own when training begins: (height, width, channels),
+    # the classes, and a hash of all images, with which a run refuses other ones.
     config.data.image_shape = ()
     config.data.class_names = ()
     config.data.fingerprint = ""
@@ -119,7 +119,8 @@ def get_config() -> ConfigDict:
 
     config.checkpoints = ConfigDict()
     config.checkpoints.keep_latest = 3  # and the best one besides
-    config.checkpoints.best_metric = "inception_score"  # 'gan_test', or '' for no best
+    # Any score of one set of images (not GAN-train, copying, authenticity), or ''.
+    config.checkpoints.best_metric = "inception_score"
     config.checkpoints.best_num_samples = 10_000  # images behind that score
 
     config.sampling = ConfigDict()
@@ -139,8 +140,8 @@ def get_config() -> ConfigDict:
     config.eval.num_runs = 10
     config.eval.gan_train_runs = 1  # each a classifier of its own generated images
     config.eval.gan_train_samples = 0  # 0: as many as there are real training images
-    # Of 'gan_train_filtered': the least probability of its class that the judge gives
-    # an image, and how many checkpoints, this one and those before, share the images.
+    # For 'gan_train_filtered': an image is kept if the judge gives its class at least
+    # this probability; so many of the latest checkpoints share the images out.
     config.eval.filter_confidence = 0.8
     config.eval.pool_checkpoints = 1
     # Of --analysis=augmentation: numbers of real and of added generated images, and of

@@ -11,8 +11,9 @@ are multiples of 4 from 16 to 128; sides with the factors 8 and 16, as 32, 48, 6
 and 128, get deeper networks, and better images, than 36 or 100. Pictures of another
 size are resized and cropped at the centre (--config.data.fit=pad keeps all of them, on
 black), and a line says so. The last command takes r3gan_mnist's recipe in place of
-sngan_mnist's: on MNIST it took more minutes to good digits, and `terms.penalty.gamma`
-is the first thing to change there, by factors of 2 to 4.
+sngan_mnist's: on MNIST it took more minutes to good digits. Gamma is the first thing
+to change there: `terms.penalty.gamma` and `schedules.terms.penalty.gamma.end` by the
+same factor, 2 to 4 at a time.
 
 FOLDER, or a zip file of it, holds PNG, JPEG, WebP or BMP files:
 
@@ -25,8 +26,9 @@ FOLDER, or a zip file of it, holds PNG, JPEG, WebP or BMP files:
 
 Gray pictures train a GAN of one channel, if all are gray. Transparent pixels become
 black. A picture that cannot be used stops the run before it begins;
---config.data.on_error=skip leaves it out. Arrays train as well, in their own size: an
-own.npz with x_train, y_train, x_test, y_test (uint8), and --config.data.source=files.
+--config.data.on_error=skip leaves it out. Arrays train as well: an own.npz with
+x_train, y_train, x_test, y_test (uint8), and --config.data.source=files. They are not
+resized: give their size (`:28` for 28 x 28).
 
 What to expect (by experience with such networks, not measured here): from 1,000
 pictures a class on, of things that fill the picture and look alike, recognisable

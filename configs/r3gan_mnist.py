@@ -6,11 +6,12 @@
 
 Relativistic pairs with R1 and R2 penalties; residual networks without any norm. As
 published, learning rates, b2 and gamma change by a cosine, here over all of training
-(the paper: over the first 8 %). `terms.penalty.gamma` is the hard knob: change it by
-factors of 2 to 4. Here widths, batch and number of images are small, convolutions
-ungrouped and images not augmented (`--config.augmentations="('translation', 'cutout')"`
-adds some), the generator's step has the real images of the discriminator's, and the
-average's half-life is limited by the steps done.
+(the paper: over the first 8 %). Gamma is the hard knob: change `terms.penalty.gamma`
+and `schedules.terms.penalty.gamma.end` by the same factor, 2 to 4 at a time. Here
+widths, batch and number of images are small, convolutions ungrouped and images not
+augmented (`--config.augmentations="('translation', 'cutout')"` adds some), the
+generator's step has the real images of the discriminator's, and the average's
+half-life is limited by the steps done.
 
 Cost: 1.4 to 1.6 s per step on two CPU cores, three hours in all. `:gpu` has not been
 run. Scores: results/modern.md.

@@ -33,7 +33,7 @@ gan_jax.train(config, "runs/tour")
 # %% [markdown]
 # ## Look
 #
-# The folder holds everything: the log, pictures at fixed latents, checkpoints, scores.
+# The folder holds everything: the log, pictures at fixed latents, checkpoints.
 
 # %%
 rows = read_metrics("runs/tour")
@@ -70,9 +70,9 @@ show(images)
 # %% [markdown]
 # ## Score
 #
-# Training ended with an evaluation. Another one may ask for other scores: any of
-# `gan_jax.metrics.METRICS`. Real images have values too, and they are the ones to
-# compare with.
+# `train` does not score the result; `evaluate` does, and writes evaluation.json. It may
+# ask for any of `gan_jax.metrics.METRICS`. Real images have values too, and they are
+# the ones to compare with.
 
 # %%
 config.eval.scores = ("gan_test", "frechet_distance", "precision", "recall")

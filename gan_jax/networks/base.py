@@ -116,7 +116,11 @@ class Network(nn.Module):
     @property
     def value_range(self) -> tuple[float, float]:
         """Of a generator's images; a linear output is cut to it where it is shown."""
-        return VALUE_RANGES[self.output]
+        return VALUE_RANGES.get(self.output, (-1.0, 1.0))
+
+    def activate_output(self, images: jax.Array) -> jax.Array:
+        """A generator's images, of any shape, by the function that `output` names."""
+        return lookup(self.output, OUTPUT_ACTIVATIONS)(images)
 
     @property
     def stable_dtype(self) -> jnp.dtype:

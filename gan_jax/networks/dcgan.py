@@ -232,7 +232,7 @@ class DCGANGenerator(ConvNetwork):
                 maps = self.drop(maps, train=train)
             maps = self._conv_transpose(layer)(maps)
         images = maps[..., self.reference_size :].transpose(3, 1, 2, 0)
-        return OUTPUT_ACTIVATIONS[self.output](images.astype(self.stable_dtype))
+        return self.activate_output(images.astype(self.stable_dtype))
 
     def _conv_transpose(
         self, layer: int, *, name: str | None = None, use_bias: bool = True

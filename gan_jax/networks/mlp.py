@@ -12,6 +12,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gan_jax.names import lookup
 from gan_jax.networks.base import OUTPUT_ACTIVATIONS, Network, NormalizedNetwork
 from gan_jax.networks.reference import prepend_reference
 from gan_jax.types import Verdict
@@ -102,7 +103,7 @@ class _MLP(NormalizedNetwork):
             outputs = self.normalize(
                 outputs, labels, train=train, name=f"hidden_{layer}_norm"
             )
-            outputs = ACTIVATIONS[self.activation](outputs, self.negative_slope)
+            outputs = lookup(self.activation, ACTIVATIONS)(outputs, self.negative_slope)
             outputs = self.drop(outputs, train=train)
         return outputs
 
@@ -148,7 +149,7 @@ class MLPGenerator(_MLP):
         if self.output_norm:
             outputs = self.normalize(outputs, labels, train=train, name="output_norm")
         outputs = outputs[self.reference_size :]
-        outputs = OUTPUT_ACTIVATIONS[self.output](outputs.astype(self.stable_dtype))
+        outputs = self.activate_output(outputs.astype(self.stable_dtype))
         return outputs.reshape(-1, *self.image_shape)
 
 

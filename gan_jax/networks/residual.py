@@ -189,7 +189,7 @@ class ResidualGenerator(ResidualNetwork):
             maps = self.blocks(maps, stage)
         images = self.conv_of(maps, self.image_shape[-1], name="output")
         images = images.transpose(3, 1, 2, 0).astype(self.stable_dtype)
-        return OUTPUT_ACTIVATIONS[self.output](images)
+        return self.activate_output(images)
 
 
 class ResidualDiscriminator(ResidualNetwork):

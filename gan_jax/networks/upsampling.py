@@ -79,5 +79,5 @@ class UpsamplingGenerator(ConvNetwork):
         images = self.dense(
             math.prod(self.image_shape), use_bias=self.use_bias, name="output"
         )(features)
-        images = OUTPUT_ACTIVATIONS[self.output](images.astype(self.stable_dtype))
+        images = self.activate_output(images.astype(self.stable_dtype))
         return images.reshape(-1, *self.image_shape)

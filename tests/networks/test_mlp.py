@@ -367,3 +367,26 @@ def test_the_gradient_penalty_has_gradients():
     jax.test_util.check_grads(
         penalty, (params,), order=1, modes=["rev"], eps=1e-3, atol=1e-2, rtol=1e-2
     )
+
+
+def test_output_and_activation_may_be_any_functions():
+    fields = {
+        "image_shape": (4, 4, 1),
+        "hidden_sizes": (8,),
+        "norm": "none",
+        "conditioning": "none",
+    }
+    linear = MLPGenerator(output="linear", **fields)
+    own = MLPGenerator(output="jax.numpy:sin", **fields)
+    latents = jax.random.normal(jax.random.key(0), (3, 5))
+    variables = linear.init(jax.random.key(1), latents, None, train=False)
+
+    images = own.apply(variables, latents, None, train=False)
+
+    own.check()
+    expected = np.sin(linear.apply(variables, latents, None, train=False))
+    np.testing.assert_allclose(images, expected, rtol=1e-6)
+    assert own.value_range == (-1.0, 1.0)
+    halved = MLPGenerator(activation="operator:mul", **fields)  # by the slope
+    halved.check()
+    assert halved.apply(variables, latents, None, train=False).shape == (3, 4, 4, 1)
