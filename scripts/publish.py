@@ -40,7 +40,8 @@ def main() -> None:
     intended = load_config_file(ROOT / file, argument)
     config = load_config(workdir)
     evaluation = json.loads((workdir / EVALUATION_FILE).read_text())
-    for name in ("metrics", "published", "settings", "versions"):
+    versions = evaluation.pop("versions", {})  # of the evaluation, not of today
+    for name in ("metrics", "published", "settings"):
         evaluation.pop(name, None)
     overrides = _overrides(config.to_dict(), intended.to_dict())
     numbers, per_step = zip(*_step_times(read_metrics(workdir)), strict=True)
@@ -66,12 +67,17 @@ def main() -> None:
         "minutes": round(float(np.dot(numbers, per_step)) / 60, 1),
         "machine": arguments.machine or _machine(),
         "versions": {"python": platform.python_version()}
-        | {package: importlib.metadata.version(package) for package in _PACKAGES},
+        | {
+            package: versions.get(package) or importlib.metadata.version(package)
+            for package in _PACKAGES
+        },
         "commit": arguments.commit or _commit(),
         "evaluation": evaluation,
         "picture": picture.name,
         "note": arguments.note,
     }
+    if "seeds" in evaluation:
+        result["seeds"] = len(evaluation["seeds"])
     text = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
     (folder / f"{name}.json").write_text(text)
     print(folder / f"{name}.json")

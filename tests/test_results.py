@@ -168,7 +168,9 @@ def test_a_finished_run_gets_its_file(tmp_path, monkeypatch, small_config):
         '{"step": 10, "steps_per_second": 2.0}\n{"step": 20, "steps_per_second": 4.0}\n'
     )
     scores = {"step": 20, "data": {"num_train": 100}, "gan_train": 0.5}
-    (workdir / "evaluation.json").write_text(json.dumps(scores | {"metrics": {}}))
+    scores["seeds"] = [0, 1]
+    more = {"metrics": {}, "settings": {}, "versions": {"jax": "0.1"}}
+    (workdir / "evaluation.json").write_text(json.dumps(scores | more))
     monkeypatch.setattr(
         sys,
         "argv",
@@ -190,6 +192,7 @@ def test_a_finished_run_gets_its_file(tmp_path, monkeypatch, small_config):
         "--config.terms.mode_seeking.weight=2.0"
     )
     assert run["evaluation"] == scores
+    assert run["seeds"] == 2 and run["versions"]["jax"] == "0.1"
     # 20 of 20 steps, of half the batch; 10 steps of half a second and 10 of a quarter.
     assert run["share"] == 0.5
     assert run["minutes"] == 0.1
