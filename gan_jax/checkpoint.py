@@ -42,11 +42,11 @@ class Checkpointer:
     under a temporary name and renamed when whole, so a killed writer leaves all of it
     or nothing that counts.
 
-    The latest `keep_latest` checkpoints stay. All but the last of them are of multiples
-    of `every` steps: those that interrupts leave take no place, so that a resumed run
-    ends with the checkpoints of an uninterrupted one. The best one stays as well: the
-    one with the best score; of equals the latest; one without a score, or with NaN, is
-    never the best.
+    The latest `keep_latest` checkpoints stay: the last one, and before it those of
+    multiples of `every` steps, so that a resumed run ends with the checkpoints of an
+    uninterrupted one. Those that interrupts leave stay only while there are too few of
+    these. The best one stays as well: the one with the best score; of equals the
+    latest; one without a score, or with NaN, is never the best.
 
     Nothing on disk changes before the first `save`, so a directory that another
     process writes may be read.
@@ -348,7 +348,9 @@ class _LatestAndBest:
         del context
         steps = [checkpoint.step for checkpoint in checkpoints]
         due = [step for step in steps if step % self._every == 0 or step == steps[-1]]
-        kept = {*due[-self._keep_latest :], self._best_step()}
+        # Others only where there are too few that are due.
+        others = [step for step in steps if step not in due]
+        kept = {*[*others, *due][-self._keep_latest :], self._best_step()}
         return [step in kept for step in steps]
 
 

@@ -149,10 +149,25 @@ def _check_config(config: ConfigDict) -> None:
     if build.is_complete(config):
         _check_combinations(config)
     elif config.data.image_size:
-        # Before the pictures are read, which takes minutes: networks for such ones.
-        (height, *_, width) = config.data.image_size * 2
-        stand_in = DatasetSpec(config.data.name, (height, width, 3), 2, ("a", "b"))
-        build.build_gan(config, stand_in)
+        _check_unread(config)
+
+
+def _check_unread(config: ConfigDict) -> None:
+    """There are networks for pictures of this size, with classes or without.
+
+    Said before the pictures are read, which takes minutes.
+    """
+    sides = config.data.image_size
+    errors = []
+    for classes in (("a", "b"), ("a",)):
+        shape = (sides[0], sides[-1], 3)
+        spec = DatasetSpec(config.data.name, shape, len(classes), classes)
+        try:
+            build.build_gan(build.completed(config, spec, ""), spec)
+            return
+        except ConfigError as error:
+            errors.append(error)
+    raise errors[0]
 
 
 def _check_data(config: ConfigDict) -> None:

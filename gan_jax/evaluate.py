@@ -71,6 +71,7 @@ def evaluate(
     workdir = local_path(workdir, "workdir")
     checks.check_config(config)
     config = check_evaluation_config(workdir, config)
+    settings = evaluation_settings(config)
     check_writable(workdir)
     dataset = build.build_dataset(config)
     generators = load_generators(workdir, step, config=config)
@@ -79,7 +80,7 @@ def evaluate(
     result = {
         "step": generators[0].step,
         "seed": config.seed,
-        "settings": evaluation_settings(config),
+        "settings": settings,
         **protocol(config, dataset),
     }
     if published := config.get("published"):
@@ -231,8 +232,8 @@ def _pool(
     if len(earlier) < number:
         raise build.ConfigError(
             f"config.eval.pool_checkpoints is {number + 1}, but {workdir} holds "
-            f"{len(earlier)} checkpoints before step {step} "
-            "(config.checkpoints.keep_latest)"
+            f"{len(earlier)} checkpoints of multiples of {every:,} steps before step "
+            f"{step:,} (config.checkpoints.keep_latest, config.checkpoint_every)"
         )
     steps = sorted(earlier, reverse=True)[:number]
     return [load_generators(workdir, each, config=config) for each in steps]
@@ -455,7 +456,8 @@ def _scores(
     result["over_seeds"] = summary
     # What does not depend on the seed, as the score of real images.
     for name, value in members[0].items():
-        if all(name in each and each[name] == value for each in members):
+        same = all(name in each and each[name] == value for each in members)
+        if same and name != "seconds":
             result.setdefault(name, value)
     result["members"] = [
         {"seed": seed, **scores} for seed, scores in zip(seeds, members, strict=True)

@@ -47,9 +47,9 @@ from gan_jax.train import train
 from gan_jax.workdir import (
     CONFIG_FILE,
     EVALUATION_FILE,
-    check_evaluation_config,
     check_training_config,
     evaluation_settings,
+    load_config,
 )
 
 # What may be wrong with a run, other than this code: told in one line.
@@ -354,11 +354,11 @@ class _Job:
             settings = scores["settings"]
         except (FileNotFoundError, ValueError, LookupError, TypeError):
             return None
-        config = check_evaluation_config(self.folder, self.config)
-        last = build.number_of_steps(config, num_train)
+        last = build.number_of_steps(self.config, num_train)
+        # `problem` has compared the run's own config with the sweep's.
+        wanted = evaluation_settings(load_config(self.folder))
         # Of an earlier step, or with other settings, if somebody evaluated it since.
-        is_ours = scores["step"] == last and settings == evaluation_settings(config)
-        return scores if is_ours else None
+        return scores if scores["step"] == last and settings == wanted else None
 
     def row(self, *, elsewhere: bool = False) -> Row:
         """What the files say now, and whether another process holds the run."""

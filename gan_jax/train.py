@@ -335,7 +335,7 @@ class _Loop:
         """Losses and accuracies on the test images, where they are due."""
         if not self.calendar.is_tested(step):
             return {}
-        # As in training, but no term is left out that most steps do without.
+        # Scheduled values as in training; at step 0 every term is computed.
         progress = START._replace(share=np.float32(step / self.num_steps))
         losses = [
             jax.device_get(

@@ -167,6 +167,15 @@ def test_what_an_interrupt_leaves_takes_no_others_place(tmp_path):
     assert kept == [[10], [10, 20], [20, 23], [20, 27], [20, 30], [30, 40], [40, 45]]
 
 
+def test_what_an_interrupt_leaves_stays_while_there_is_nothing_better(tmp_path):
+    with Checkpointer(tmp_path, keep_latest=3, every=10) as checkpointer:
+        for step in (3, 7, 10, 20):
+            checkpointer.save(step, make_state(step))
+            checkpointer.wait()
+
+        assert checkpointer.all_steps() == [7, 10, 20]
+
+
 def flip_bit(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0x10

@@ -672,6 +672,10 @@ def test_networks_for_own_data_are_checked_before_they_are_read(small_config):
     fields = {"data.name": "mine", "data.source": "folder", "data.image_size": (16,)}
     config = small_config(fields, name="dcgan_mnist")
     checks.check_config(config)
+    # As if the pictures had no classes.
+    own = small_config({"conditional": False}, name="own_images")
+    assert own.data.image_size and own.generator.norm == "conditional_batch"
+    checks.check_config(own)
     config.discriminator.negative_slope = 3.0
 
     with pytest.raises(ConfigError, match="discriminator.negative_slope is 3.0"):

@@ -1,10 +1,12 @@
 """Scores against known answers: real images as generated, and what judges see."""
 
+import contextlib
 import dataclasses
 import json
 import math
 import shutil
 import sys
+import types
 
 import jax
 import jax.numpy as jnp
@@ -35,7 +37,7 @@ from gan_jax.metrics._balls import balls
 from gan_jax.random import root_keys
 from gan_jax.report.metric_log import read_metrics
 from gan_jax.score import score_images
-from gan_jax.workdir import config_to_dict
+from gan_jax.workdir import config_to_dict, load_config
 
 KEY = jax.random.key(0)
 # gan_jax.evaluate is the function.
@@ -565,6 +567,23 @@ def test_gan_train_of_several_sets_of_images(run, monkeypatch):
     train_key = root_keys(config.seed)["gan_train"]
     np.testing.assert_array_equal(seen[0], generated.sample(train_key, 40))
     assert len({image.tobytes() for images in seen for image in images}) == 120
+
+
+def test_a_pool_leaves_out_what_interrupts_left(run, monkeypatch):
+    config, workdir = run
+    every = load_config(workdir).checkpoint_every
+    found = types.SimpleNamespace(all_steps=lambda: [every, every + 1, 2 * every])
+    monkeypatch.setattr(
+        evaluate_module, "open_checkpoints", lambda *_: contextlib.nullcontext(found)
+    )
+    monkeypatch.setattr(
+        evaluate_module, "load_generators", lambda _, step, config: step
+    )
+    fields = {"eval.scores": ("gan_train_filtered",), "eval.pool_checkpoints": 2}
+
+    pool = evaluate_module._pool(changed(config, fields), workdir, 2 * every)
+
+    assert pool == [every]
 
 
 def test_a_best_checkpoint_without_a_pool_costs_no_scores(run, monkeypatch, caplog):

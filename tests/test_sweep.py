@@ -180,6 +180,12 @@ def test_finished_runs_are_kept(sweep, folder, work):
     assert states(folder) == {"a": "finished", "b": "finished"}
 
 
+def test_a_finished_sweep_is_extended(sweep, folder, work):
+    assert sweep([make_run("a")], ["num_epochs=1"])
+    assert sweep([make_run("a")], ["num_epochs=2"])
+    assert work.trained == ["a", "a"]
+
+
 def test_scores_of_another_protocol_are_not_the_sweeps(sweep, folder, work):
     """A run of the sweep, evaluated by hand with fewer images since."""
     runs = [make_run("a")]

@@ -277,8 +277,8 @@ def _refuse_other_parts(root: str, folders: Sequence[str]) -> None:
     with_folders = {folder.partition("/")[0] for folder in folders if "/" in folder}
     if len(others) > 1 or with_folders & {*others}:
         raise DataError(
-            f"{root} has a folder {others[0]}: expected train and test, if they are "
-            "the parts for training and for testing"
+            f"{root} has a folder {others[0]}, named like a part of the data: call the "
+            "parts train and test, or give the class another name"
         )
 
 

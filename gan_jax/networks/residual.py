@@ -71,7 +71,7 @@ class ResidualNetwork(Network):
         if self.weight_norm != "none":
             raise ValueError(
                 f"weight_norm is {self.weight_norm!r}; it must be 'none': the last "
-                "kernel of a block is 0 at first, which has no largest singular value"
+                "kernel of a block is 0 at first, and cannot be divided by its norm"
             )
         if not 0 <= self.negative_slope <= 1:
             raise ValueError(

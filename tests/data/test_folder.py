@@ -520,7 +520,7 @@ def test_mixed_layouts(tmp_path):
 def test_parts_of_other_names_are_no_classes(tmp_path, paths, folder):
     save_all(tmp_path, paths)
 
-    refused(tmp_path, f"has a folder {folder}: expected train and test, if they are")
+    refused(tmp_path, f"has a folder {folder}, named like a part of the data: call")
 
 
 def test_a_class_may_have_the_name_of_a_part(tmp_path):
