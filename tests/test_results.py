@@ -3,6 +3,7 @@
 import json
 import sys
 
+import numpy as np
 import pytest
 from conftest import ONE_HIDDEN_LAYER
 from PIL import Image
@@ -199,6 +200,17 @@ def test_a_finished_run_gets_its_file(tmp_path, monkeypatch, small_config):
     assert run["ms_per_step"] == 375.0
     with Image.open(tmp_path / "runs" / "demo" / run["picture"]) as picture:
         assert picture.size == (40, 40)
+
+
+def test_a_large_picture_is_made_smaller(tmp_path):
+    noise = np.random.default_rng(0).integers(256, size=(500, 500, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+
+    publish._save_picture(tmp_path / "a.png", tmp_path / "a.webp")
+
+    assert (tmp_path / "a.webp").stat().st_size <= 60_000
+    with Image.open(tmp_path / "a.webp") as picture:
+        assert picture.size in ((375, 375), (250, 250))
 
 
 def test_a_run_without_scores_is_not_published(tmp_path, monkeypatch, capsys):
