@@ -7,11 +7,12 @@ where a picture changes latents on purpose, the images that are to be compared h
 these in common.
 """
 
+import contextlib
 import dataclasses
 import functools
 import math
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import jax
@@ -181,15 +182,21 @@ def projected(
       ConfigError: the generator samples in train mode.
     """
     wanted = labels if generator.conditional else None
-    try:
+    with _projection_errors():
         found = projection.project(generator, key, images, wanted, features)
+    rows = np.concatenate([images, np.asarray(found.images)])
+    picture = image_grid(rows, columns=len(images), row_labels=["image", "projection"])
+    return picture, found.pixel_distances
+
+
+@contextlib.contextmanager
+def _projection_errors() -> Iterator[None]:
+    try:
+        yield
     except ValueError as error:
         raise ConfigError(
             f"--analysis=projection: {error} (config.modes.generator_in_sampling)"
         ) from None
-    rows = np.concatenate([images, np.asarray(found.images)])
-    picture = image_grid(rows, columns=len(images), row_labels=["image", "projection"])
-    return picture, found.pixel_distances
 
 
 def with_dropout(generator: Generator, rate: float) -> Generator:
@@ -455,11 +462,8 @@ def _neighbours(run: _Run) -> tuple[np.ndarray, str]:
 
 
 def _projection(run: _Run) -> tuple[np.ndarray, str]:
-    if run.generator.sampler.gan.modes.generator_in_sampling:
-        raise ConfigError(
-            "--analysis=projection needs a generator that samples in eval mode "
-            "(config.modes.generator_in_sampling)"
-        )
+    with _projection_errors():
+        projection.check_mode(run.generator)  # before a judge is trained
     dataset = run.dataset
     rows = [
         np.flatnonzero(dataset.test_labels == label)[0]

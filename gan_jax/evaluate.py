@@ -266,8 +266,11 @@ def real_scores(config: ConfigDict, judge: Judge) -> dict[str, Any]:
     training images in place of generated ones, and the floors, see `_floors`.
     """
     training = judge.training_images(config.eval.num_samples)
+    settings = config.eval.to_dict()
     compared = {
-        f"{name}_real": {"mean": _value(name, training, judge.real, config)}
+        f"{name}_real": {
+            "mean": metric_named(name).value_of(training, judge.real, settings)
+        }
         for name in config.eval.scores
         if metric_named(name).compares or metric_named(name).scores_training
     }
@@ -329,13 +332,11 @@ def _floors(
     other = judge.training_images(number, skip=number)
     if number < len(training.labels):
         training = judge.training_images(number)
-    return {f"{name}_floor": _value(name, training, other, config) for name in names}
-
-
-def _value(
-    name: str, samples: metrics.Samples, real: metrics.Samples, config: ConfigDict
-) -> float:
-    return float(metric_named(name).value(samples, real, config.eval.to_dict()))
+    settings = config.eval.to_dict()
+    return {
+        f"{name}_floor": metric_named(name).value_of(training, other, settings)
+        for name in names
+    }
 
 
 def class_counts(samples: Sequence[metrics.Samples]) -> dict[str, Any]:

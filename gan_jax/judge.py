@@ -62,7 +62,7 @@ class Judge:
     ) -> float:
         """The value of a metric of `num_samples` images, drawn by the key."""
         generated = self.samples(generator, key, num_samples)
-        return metric_named(name).value(generated, self.real, settings)
+        return metric_named(name).value_of(generated, self.real, settings)
 
     def samples(
         self, generator: Generator, key: jax.Array, num_samples: int

@@ -25,6 +25,12 @@ class Projection(NamedTuple):
     pixel_distances: np.ndarray  # [N] root mean square of differences in [0, 1]
 
 
+def check_mode(generator: Generator) -> None:
+    """Raises ValueError if an image is no function of its latent and class."""
+    if generator.sampler.gan.modes.generator_in_sampling:
+        raise ValueError("projection needs a generator that samples in eval mode")
+
+
 def project(
     generator: Generator,
     key: jax.Array,
@@ -52,9 +58,8 @@ def project(
     Source: Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN",
     section 5 (projection by a perceptual distance).
     """
+    check_mode(generator)
     gan = generator.sampler.gan
-    if gan.modes.generator_in_sampling:
-        raise ValueError("projection needs a generator that samples in eval mode")
     number = len(images)
     if number < 2:
         raise ValueError(f"{number} images: distances are relative to those of others")

@@ -159,6 +159,12 @@ class Metric:
         """
         return (self.report or over_runs)(self, name, scoring)
 
+    def value_of(
+        self, generated: Samples, real: Samples, settings: Mapping[str, Any]
+    ) -> float:
+        """`value` as a plain number: a user's metric may give NumPy's or JAX's."""
+        return float(self.value(generated, real, settings))
+
     @property
     def scale(self) -> float:
         """What a value is multiplied by where people are shown it."""
@@ -217,7 +223,7 @@ def over_runs(metric: Metric, name: str, scoring: Scoring) -> dict[str, Any]:
     """
     num_runs = scoring.settings["num_runs"]
     values = [
-        float(metric.value(scoring.generated(run), scoring.real, scoring.settings))
+        metric.value_of(scoring.generated(run), scoring.real, scoring.settings)
         for run in range(num_runs)
     ]
     if num_runs == 1:
